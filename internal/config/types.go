@@ -1,0 +1,297 @@
+// Package config is warroom.yaml: its shape, defaults, validation and JSON
+// schema, and the estate.Topology made from it.
+//
+// Its rules: a mistake is reported with file, line, what was expected and the
+// nearest valid key; unknown keys are errors; all mistakes of a file are
+// reported together; no secret value is ever written in it (secrets are named,
+// and read from their store).
+package config
+
+import (
+	"time"
+
+	"warroom/internal/estate"
+)
+
+// Config is one warroom.yaml, with every default filled in.
+//
+// The tags are its schema: yaml is the key, doc one line for the schema and the
+// docs, enum the allowed words, req:"true" what must be there, min and max the
+// bounds of numbers and durations.
+type Config struct {
+	Version     int                 `yaml:"version" req:"true" enum:"1" doc:"version of this format"`
+	Environment string              `yaml:"environment" req:"true" doc:"what the permanent band calls this estate, for example production"`
+	Drill       string              `yaml:"drill" doc:"name of the drill scenario; set by warroom drill, marks every screen DRILL"`
+	Checks      Checks              `yaml:"checks" doc:"how often and how long checks run"`
+	Thresholds  Thresholds          `yaml:"thresholds" doc:"the numbers by which readings are judged"`
+	Windows     Windows             `yaml:"windows" doc:"the windows of rates"`
+	AWS         []AWSAccount        `yaml:"aws" doc:"AWS accounts and regions"`
+	Vaults      []VaultCluster      `yaml:"vaults" doc:"Vault clusters"`
+	Kubernetes  []KubernetesCluster `yaml:"kubernetes" doc:"Kubernetes clusters"`
+	Components  []Component         `yaml:"components" req:"true" doc:"the boxes of the diagram"`
+	Flows       []Flow              `yaml:"flows" doc:"the arrows of the diagram"`
+
+	// Path is the file it was loaded from; relative paths in it are resolved
+	// against that file's folder.
+	Path string `yaml:"-"`
+}
+
+// Checks says how often and how long checks run.
+type Checks struct {
+	Interval    time.Duration `yaml:"interval" default:"15s" min:"1s" max:"1h" doc:"time between two reads of the same thing"`
+	Timeout     time.Duration `yaml:"timeout" default:"5s" min:"100ms" max:"2m" doc:"how long one read may take"`
+	SlowEvery   time.Duration `yaml:"slow_interval" default:"1m" min:"1s" max:"24h" doc:"interval of reads that change slowly or are metered: inventories, metrics, keys"`
+	LoginEvery  time.Duration `yaml:"login_interval" default:"30s" min:"5s" max:"1h" doc:"interval of login probes; one that failed is not repeated with the same credential version for 5 minutes"`
+	Concurrency int           `yaml:"concurrency" default:"8" min:"1" max:"64" doc:"reads under way at once on one system"`
+}
+
+// Thresholds are the numbers by which readings are judged.
+type Thresholds struct {
+	ExpiryWarn       time.Duration `yaml:"expiry_warn" default:"7d" min:"0s" doc:"remaining life below which a credential warns"`
+	CertWarnFraction float64       `yaml:"certificate_warn_fraction" default:"0.33" min:"0" max:"1" doc:"remaining fraction of a certificate's lifetime below which it warns"`
+	CertFail         time.Duration `yaml:"certificate_fail" default:"3d" min:"0s" doc:"remaining life below which a certificate fails"`
+	AuthFailuresWarn float64       `yaml:"auth_failures_warn" default:"0.05" min:"0" max:"1" doc:"share of failed authentications"`
+	AuthFailuresFail float64       `yaml:"auth_failures_fail" default:"0.25" min:"0" max:"1" doc:"share of failed authentications"`
+	ConnectionsWarn  float64       `yaml:"connections_warn" default:"0.8" min:"0" max:"1" doc:"share of connection slots in use"`
+	ConnectionsFail  float64       `yaml:"connections_fail" default:"0.95" min:"0" max:"1" doc:"share of connection slots in use"`
+	ReplayLagWarn    int64         `yaml:"replay_lag_warn_bytes" default:"1048576" min:"0" doc:"bytes of WAL a replica may be behind"`
+	ReplayLagFail    int64         `yaml:"replay_lag_fail_bytes" default:"67108864" min:"0" doc:"bytes of WAL a replica may be behind"`
+	ClockSkewWarn    time.Duration `yaml:"clock_skew_warn" default:"30s" min:"0s" doc:"difference between our clock and a system's"`
+	SyncWarn         time.Duration `yaml:"sync_warn" default:"24h" min:"0s" doc:"age of a consumer's last sync"`
+}
+
+// Windows are the windows of rates. Every rate on screen names its window.
+type Windows struct {
+	AuthFailures time.Duration `yaml:"auth_failures" default:"5m" min:"1m" max:"24h" doc:"failed authentications"`
+	Rotation     time.Duration `yaml:"rotation" default:"24h" min:"1m" max:"2160h" doc:"rotation function metrics and logs"`
+}
+
+// AWSAccount is one AWS account in one region.
+type AWSAccount struct {
+	Name        string   `yaml:"name" req:"true" doc:"how components refer to it"`
+	Region      string   `yaml:"region" doc:"region; else from the AWS environment"`
+	Profile     string   `yaml:"profile" doc:"profile of the shared config files; else the default credential chain"`
+	SharedFiles []string `yaml:"shared_files" doc:"shared config and credentials files in place of ~/.aws"`
+	RoleARN     string   `yaml:"role_arn" doc:"role to assume for reading"`
+	Endpoint    string   `yaml:"endpoint" doc:"endpoint of every service; else AWS_ENDPOINT_URL and the region's own"`
+}
+
+// VaultCluster is one Vault cluster.
+type VaultCluster struct {
+	Name      string `yaml:"name" req:"true" doc:"how components refer to it"`
+	Address   string `yaml:"address" doc:"URL; else VAULT_ADDR"`
+	Namespace string `yaml:"namespace" doc:"namespace; else VAULT_NAMESPACE"`
+	CACert    string `yaml:"ca_cert" doc:"PEM file of the CA; else VAULT_CACERT"`
+	TokenFile string `yaml:"token_file" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
+}
+
+// KubernetesCluster is one context of a kubeconfig.
+type KubernetesCluster struct {
+	Name       string `yaml:"name" req:"true" doc:"how components refer to it"`
+	Context    string `yaml:"context" doc:"context of the kubeconfig; else its current one"`
+	Kubeconfig string `yaml:"kubeconfig" doc:"kubeconfig file; else KUBECONFIG and ~/.kube/config"`
+}
+
+// Policy is what people decided about a component or stored secret.
+type Policy struct {
+	Criticality string        `yaml:"criticality" enum:"critical,high,medium,low" default:"medium" doc:"how much depends on it"`
+	Owner       string        `yaml:"owner" doc:"team or person answerable"`
+	Contact     string        `yaml:"contact" doc:"how to reach the owner at night"`
+	Fallback    string        `yaml:"fallback" doc:"what still works without it; leave out for none"`
+	Grace       time.Duration `yaml:"grace" min:"0s" doc:"how long after expiry the old credential is still honoured"`
+	Expiry      string        `yaml:"expiry" doc:"from what its end of life is computed: valid_until, not_after, rotation or tag:KEY"`
+}
+
+// Component is one box of the diagram: common fields and exactly one block that
+// says what it is.
+type Component struct {
+	ID       string `yaml:"id" req:"true" doc:"short name, unique: letters, digits, dot, dash, underscore"`
+	Name     string `yaml:"name" req:"true" doc:"name as drawn"`
+	Plane    string `yaml:"plane" req:"true" enum:"edge,service,state,control" doc:"the pane it is drawn in"`
+	Group    string `yaml:"group" doc:"the box it is drawn in, for example Target Systems"`
+	Subtitle string `yaml:"subtitle" doc:"what it does, for example JWT validation"`
+	Policy   `yaml:",inline"`
+
+	Gateway         *Gateway        `yaml:"gateway" kind:"true" doc:"an API gateway that validates JWTs"`
+	Balancer        *Balancer       `yaml:"balancer" kind:"true" doc:"a load balancer that terminates TLS"`
+	SecretsManager  *SecretsManager `yaml:"secrets_manager" kind:"true" doc:"AWS Secrets Manager of one account"`
+	Rotator         *Rotator        `yaml:"rotation_function" kind:"true" doc:"a Lambda function that rotates secrets"`
+	Keys            *Keys           `yaml:"keys" kind:"true" doc:"KMS keys"`
+	Postgres        *Postgres       `yaml:"postgres" kind:"true" doc:"a PostgreSQL server"`
+	ExternalAPI     *ExternalAPI    `yaml:"external_api" kind:"true" doc:"somebody else's API, reached with a key"`
+	Application     *Application    `yaml:"application" kind:"true" doc:"a service that consumes secrets"`
+	Vault           *Vault          `yaml:"vault" kind:"true" doc:"a Vault cluster"`
+	SecretStore     *SecretStore    `yaml:"secret_store" kind:"true" doc:"the protection of what is stored: encryption, access log, audit trail"`
+	RotationMonitor *Monitor        `yaml:"rotation_monitor" kind:"true" doc:"rotations that succeeded and failed"`
+	SecretMonitor   *Monitor        `yaml:"secret_monitor" kind:"true" doc:"secrets expired and near expiry"`
+	AccessMonitor   *Monitor        `yaml:"access_monitor" kind:"true" doc:"failed authentications and use of secrets"`
+}
+
+// Field names a field of a stored secret, where a whole secret is not meant.
+type Field struct {
+	Secret string `yaml:"secret" req:"true" doc:"id of a stored secret"`
+	Field  string `yaml:"field" doc:"key in its JSON; each user of it has its own default"`
+}
+
+// Gateway is an API gateway that validates JWTs.
+type Gateway struct {
+	URL      string         `yaml:"url" req:"true" doc:"URL of a request that needs a token"`
+	CACert   string         `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	Issuer   string         `yaml:"issuer" doc:"JWT issuer; its discovery document and JWKS are read"`
+	Token    *Field         `yaml:"token" doc:"the token of the probe; field defaults to token"`
+	Account  string         `yaml:"account" doc:"AWS account, where failures come from CloudWatch"`
+	Failures *FailureMetric `yaml:"failures" doc:"where the rate of authentication failures comes from"`
+}
+
+// FailureMetric is where a failure rate comes from: CloudWatch or Prometheus.
+type FailureMetric struct {
+	Namespace  string            `yaml:"namespace" default:"AWS/ApiGateway" doc:"CloudWatch namespace"`
+	Failed     string            `yaml:"failed" default:"4xx" doc:"CloudWatch metric, its sum counts failures"`
+	Total      string            `yaml:"total" default:"Count" doc:"CloudWatch metric, its sum counts attempts"`
+	Dimensions map[string]string `yaml:"dimensions" doc:"CloudWatch dimensions, for example ApiId"`
+	Prometheus string            `yaml:"prometheus" doc:"URL of a Prometheus server, in place of CloudWatch"`
+	Query      string            `yaml:"query" doc:"PromQL that yields the share of failures, 0 to 1; $window stands for the window"`
+}
+
+// Balancer is a load balancer that terminates TLS.
+type Balancer struct {
+	Endpoints []TLSEndpoint `yaml:"endpoints" req:"true" doc:"what it serves"`
+	CACert    string        `yaml:"ca_cert" doc:"PEM file of the CA its certificates must build to; else the system's"`
+	Renewal   string        `yaml:"renewal" enum:"manual,automatic" default:"manual" doc:"who renews its certificates"`
+}
+
+// TLSEndpoint is one address and server name.
+type TLSEndpoint struct {
+	Address     string `yaml:"address" req:"true" doc:"host:port; every address the host resolves to is tried"`
+	ServerName  string `yaml:"server_name" doc:"SNI name; else the host"`
+	Certificate string `yaml:"certificate" doc:"PEM file of the certificate it should serve"`
+	Key         string `yaml:"key" doc:"PEM file of its private key, to check that it matches"`
+}
+
+// SecretsManager is AWS Secrets Manager of one account and region.
+type SecretsManager struct {
+	Account string         `yaml:"account" req:"true" doc:"name of an AWS account"`
+	Secrets []StoredSecret `yaml:"secrets" req:"true" doc:"the secrets to watch"`
+}
+
+// StoredSecret is one secret to watch. Policy fields left out are those of its
+// component.
+type StoredSecret struct {
+	ID     string `yaml:"id" req:"true" doc:"name or ARN"`
+	Type   string `yaml:"type" enum:"database,api_key,certificate,token" default:"database" doc:"what it unlocks"`
+	Policy `yaml:",inline"`
+}
+
+// Rotator is a Lambda function that rotates secrets.
+type Rotator struct {
+	Account  string `yaml:"account" req:"true" doc:"name of an AWS account"`
+	Function string `yaml:"function" req:"true" doc:"name or ARN"`
+}
+
+// Keys are KMS keys.
+type Keys struct {
+	Account string   `yaml:"account" req:"true" doc:"name of an AWS account"`
+	Keys    []string `yaml:"keys" req:"true" doc:"key ids, ARNs or alias/NAME"`
+}
+
+// Postgres is a PostgreSQL server.
+type Postgres struct {
+	Host     string `yaml:"host" req:"true" doc:"host name or address"`
+	Port     int    `yaml:"port" default:"5432" min:"1" max:"65535" doc:"port"`
+	Database string `yaml:"database" default:"postgres" doc:"database"`
+	Role     string `yaml:"role" enum:"primary,replica" default:"primary" doc:"what it should be"`
+	SSLMode  string `yaml:"sslmode" enum:"disable,require,verify-ca,verify-full" default:"verify-full" doc:"as in libpq"`
+	CACert   string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	Secret   string `yaml:"secret" req:"true" doc:"id of the stored secret whose current, pending and previous password is tried"`
+	User     string `yaml:"user" doc:"role to log in as; else the secret's username"`
+	Monitor  string `yaml:"monitor" doc:"id of a stored secret of a role in pg_monitor, for roles, connections and lag; else the application's own login"`
+	Service  string `yaml:"service" doc:"name in the libpq service file for the monitoring login, in place of monitor"`
+}
+
+// ExternalAPI is somebody else's API, reached with a key.
+type ExternalAPI struct {
+	URL    string `yaml:"url" req:"true" doc:"URL of a cheap request that needs the key and changes nothing"`
+	Secret string `yaml:"secret" req:"true" doc:"id of the stored secret"`
+	Field  string `yaml:"field" default:"api_key" doc:"key in its JSON"`
+	Header string `yaml:"header" default:"Authorization" doc:"header that carries the key"`
+	Scheme string `yaml:"scheme" default:"Bearer" doc:"word before the key; none for no word"`
+	CACert string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+}
+
+// Application is a service that consumes secrets.
+type Application struct {
+	Secrets  []string     `yaml:"secrets" doc:"ids of the stored secrets it uses"`
+	Health   *HealthCheck `yaml:"health" doc:"its health endpoint"`
+	Cluster  string       `yaml:"cluster" doc:"Kubernetes cluster it runs in"`
+	Workload string       `yaml:"workload" doc:"namespace/kind/name in that cluster, kind one of deployment, statefulset, daemonset"`
+	Unit     string       `yaml:"unit" doc:"systemd unit, where it runs on this host"`
+}
+
+// HealthCheck is a health endpoint, with where in its JSON the figures are.
+type HealthCheck struct {
+	URL        string `yaml:"url" req:"true" doc:"URL"`
+	CACert     string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	Status     string `yaml:"status" default:"status" doc:"JSON field of its status word; a dot goes one level down"`
+	Connection string `yaml:"connection" default:"connection" doc:"JSON field of its connection's state"`
+	Retries    string `yaml:"retries" default:"retries" doc:"JSON field of its retry count"`
+	LastSync   string `yaml:"last_sync" default:"last_sync" doc:"JSON field of its last sync, RFC 3339"`
+	Version    string `yaml:"secret_version" default:"secret_version" doc:"JSON field of the secret version in use"`
+}
+
+// Vault is a Vault cluster.
+type Vault struct {
+	Cluster string `yaml:"cluster" req:"true" doc:"name of a Vault cluster"`
+	Role    string `yaml:"role" enum:"primary,secondary" default:"primary" doc:"what it should be"`
+}
+
+// SecretStore is the protection of what is stored.
+type SecretStore struct {
+	Account string `yaml:"account" doc:"name of an AWS account"`
+	Cluster string `yaml:"cluster" doc:"name of a Vault cluster"`
+}
+
+// Monitor is a view over everything else; it has no settings yet.
+type Monitor struct {
+	Watches []string `yaml:"watches" doc:"ids of components; else all"`
+}
+
+// Flow is one arrow of the diagram.
+type Flow struct {
+	From  string `yaml:"from" req:"true" doc:"id of a component"`
+	To    string `yaml:"to" req:"true" doc:"id of a component"`
+	Kind  string `yaml:"kind" req:"true" enum:"secret,access,target,monitoring" doc:"what travels"`
+	Label string `yaml:"label" doc:"the word on the arrow"`
+}
+
+// Kind is the kind of c by the block it has; empty when it has none.
+func (c *Component) Kind() estate.Kind {
+	switch {
+	case c.Gateway != nil:
+		return estate.KindGateway
+	case c.Balancer != nil:
+		return estate.KindBalancer
+	case c.SecretsManager != nil:
+		return estate.KindSecretsManager
+	case c.Rotator != nil:
+		return estate.KindRotator
+	case c.Keys != nil:
+		return estate.KindKeys
+	case c.Postgres != nil:
+		return estate.KindPostgres
+	case c.ExternalAPI != nil:
+		return estate.KindExternalAPI
+	case c.Application != nil:
+		return estate.KindApplication
+	case c.Vault != nil:
+		return estate.KindVault
+	case c.SecretStore != nil:
+		return estate.KindSecretStore
+	case c.RotationMonitor != nil:
+		return estate.KindRotationMonitor
+	case c.SecretMonitor != nil:
+		return estate.KindSecretMonitor
+	case c.AccessMonitor != nil:
+		return estate.KindAccessMonitor
+	}
+	return ""
+}
