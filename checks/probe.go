@@ -1,0 +1,46 @@
+// Package checks observes: probes, each of which reads one thing of one system,
+// and the scheduler that runs them for ever.
+//
+// Its rules:
+//
+//   - One probe makes one kind of call, so that what one call may not do never
+//     hides what another may.
+//   - A probe changes nothing. It brings typed data or says why not; what the
+//     data means is decided in package estate.
+//   - The scheduler never gives up: it backs off, and recovers by itself. One
+//     slow or dead system never delays another.
+//   - No probe returns a secret's value, in data or in an error.
+package checks
+
+import (
+	"context"
+	"time"
+
+	"warroom/internal/estate"
+)
+
+// Probe is one repeated read.
+type Probe struct {
+	Key    estate.Key
+	Source string // which call or statement, at which endpoint; shown with every figure it brings
+	// System groups probes that share a connection or quota: their concurrency
+	// is bounded together and no other system waits for them.
+	System   string
+	Interval time.Duration
+	Timeout  time.Duration
+	// Read makes the call. It must return soon after ctx ends. An error that is
+	// not an *estate.Failure is classified by clients.Classify.
+	Read func(ctx context.Context) Result
+}
+
+// Result is what one run of a probe brought: data or an error.
+type Result struct {
+	Data estate.Data
+	Err  error
+	// At is set when Data is remembered from an earlier read rather than made
+	// now; the figure keeps its true age.
+	At time.Time
+	// Interval, when not zero, replaces the probe's interval until its next run:
+	// for reads that were held back so as to do no harm.
+	Interval time.Duration
+}
