@@ -1,0 +1,219 @@
+package checks
+
+import (
+	"container/heap"
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"warroom/internal/estate"
+)
+
+// Back-off and jitter of the scheduler.
+const (
+	jitter     = 0.1             // a run is up to this share of its interval early or late
+	backOffTop = time.Minute     // the longest wait between failed runs, unless the interval is longer
+	manualGap  = 2 * time.Second // CheckNow does not repeat what ended less than this ago
+)
+
+// Scheduler runs probes for ever. Each system has a lane of its own with its own
+// bound on reads under way, so that one slow or dead system never delays
+// another. A probe never runs twice at once. A failed probe is tried again after
+// twice the wait, up to a minute or its interval, for ever.
+type Scheduler struct {
+	lanes map[string]*lane
+	post  func(estate.Observation)
+	now   func() time.Time
+}
+
+// Options of a Scheduler.
+type Options struct {
+	Concurrency int                      // reads under way at once on one system; at least 1
+	Post        func(estate.Observation) // takes what was seen; called from many goroutines, must not block
+	Now         func() time.Time         // the estate's clock; nil is the system's
+}
+
+// NewScheduler prepares to run probes. Nothing runs before Run or Once.
+func NewScheduler(probes []Probe, o Options) *Scheduler {
+	s := &Scheduler{lanes: map[string]*lane{}, post: o.Post, now: o.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	for _, p := range probes {
+		l := s.lanes[p.System]
+		if l == nil {
+			l = &lane{
+				scheduler: s,
+				free:      max(o.Concurrency, 1),
+				events:    make(chan event),
+				gone:      make(chan struct{}),
+				hurry:     make(chan map[estate.ID]bool, 1),
+			}
+			s.lanes[p.System] = l
+		}
+		l.queue = append(l.queue, &task{Probe: p})
+	}
+	return s
+}
+
+// Expectations announces what the probes will read, for estate.NewSnapshot.
+func Expectations(probes []Probe) []estate.Expectation {
+	out := make([]estate.Expectation, len(probes))
+	for i, p := range probes {
+		out[i] = estate.Expectation{Key: p.Key, Source: p.Source, Interval: p.Interval}
+	}
+	return out
+}
+
+// Run runs every probe at its interval until ctx ends, and returns when every
+// read under way has ended or was given up.
+func (s *Scheduler) Run(ctx context.Context) { s.each(func(l *lane) { l.run(ctx, false) }) }
+
+// Once runs every probe once and returns when all have reported.
+func (s *Scheduler) Once(ctx context.Context) { s.each(func(l *lane) { l.run(ctx, true) }) }
+
+func (s *Scheduler) each(run func(*lane)) {
+	var wg sync.WaitGroup
+	for _, l := range s.lanes {
+		wg.Go(func() { run(l) })
+	}
+	wg.Wait()
+}
+
+// CheckNow makes every probe of the components due at once, or of all when none
+// is named. It does not wait, and does not repeat what is under way or ended
+// within the last two seconds. A probe that holds itself back goes on doing so.
+func (s *Scheduler) CheckNow(ids ...estate.ID) {
+	var want map[estate.ID]bool
+	if len(ids) > 0 {
+		want = make(map[estate.ID]bool, len(ids))
+		for _, id := range ids {
+			want[id] = true
+		}
+	}
+	for _, l := range s.lanes {
+		select {
+		case l.hurry <- want:
+		default: // the lane has an unread request; pressing again will do
+		}
+	}
+}
+
+// task is a probe with its place in the queue.
+type task struct {
+	Probe
+	due    time.Time
+	ended  time.Time
+	failed int // runs that failed in a row
+}
+
+// event tells a lane about a run. A run reports once and is over once: together
+// as a rule, apart when a read outlives its timeout. Its slot is free after the
+// report, but the probe is not due again before it is over.
+type event struct {
+	task   *task
+	report *Result
+	over   bool
+}
+
+// lane runs the probes of one system.
+type lane struct {
+	scheduler *Scheduler
+	queue     queue
+	free      int // runs that may start
+	events    chan event
+	hurry     chan map[estate.ID]bool
+	gone      chan struct{} // closed when the lane no longer listens
+}
+
+func (l *lane) run(ctx context.Context, once bool) {
+	defer close(l.gone)
+	now := time.Now()
+	for _, t := range l.queue {
+		t.due = now
+	}
+	heap.Init(&l.queue)
+	running, waiting := 0, len(l.queue) // waiting: reports still to come in a single round
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	done := ctx.Done()
+	for {
+		for done != nil && l.free > 0 && len(l.queue) > 0 && !l.queue[0].due.After(time.Now()) {
+			t := heap.Pop(&l.queue).(*task)
+			l.free--
+			running++
+			go l.execute(ctx, t)
+		}
+		if once && waiting == 0 || done == nil && running == 0 {
+			return
+		}
+		if done != nil && l.free > 0 && len(l.queue) > 0 {
+			timer.Reset(time.Until(l.queue[0].due))
+		} else {
+			timer.Reset(time.Hour)
+		}
+		select {
+		case <-done:
+			done = nil
+		case <-timer.C:
+		case want := <-l.hurry:
+			l.hasten(want)
+		case e := <-l.events:
+			if e.report != nil {
+				l.free++
+				running--
+				waiting--
+				e.task.ended = time.Now()
+				e.task.due = e.task.ended.Add(e.task.wait(*e.report))
+			}
+			if e.over && !once {
+				heap.Push(&l.queue, e.task)
+			}
+		}
+	}
+}
+
+// hasten makes the wanted tasks due now.
+func (l *lane) hasten(want map[estate.ID]bool) {
+	now := time.Now()
+	for _, t := range l.queue {
+		if (want == nil || want[t.Key.Component]) && now.Sub(t.ended) >= manualGap {
+			t.due = now
+		}
+	}
+	heap.Init(&l.queue)
+}
+
+// wait is how long to wait after a run, and remembers how many failed in a row.
+func (t *task) wait(r Result) time.Duration {
+	base := t.Interval
+	if r.Interval > 0 {
+		base = r.Interval
+	}
+	if r.Err == nil {
+		t.failed = 0
+	} else {
+		top := max(base, backOffTop)
+		for range min(t.failed, 10) {
+			base = min(base*2, top)
+		}
+		t.failed++
+	}
+	spread := 1 + jitter*(2*rand.Float64()-1)
+	return time.Duration(float64(base) * spread)
+}
+
+// queue orders tasks by when they are due.
+type queue []*task
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(*task)) }
+func (q *queue) Pop() any {
+	old := *q
+	t := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return t
+}
