@@ -1,6 +1,9 @@
 package estate
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Readings is what a snapshot means at one time: a reading of every component,
 // in the topology's order.
@@ -8,12 +11,11 @@ type Readings struct {
 	Snapshot *Snapshot
 	At       time.Time
 	All      []Reading
-	byID     map[ID]int
 }
 
 // Of returns the reading of a component.
 func (r *Readings) Of(id ID) (Reading, bool) {
-	i, ok := r.byID[id]
+	i, ok := r.Snapshot.Topology.byID[id]
 	if !ok {
 		return Reading{}, false
 	}
@@ -40,12 +42,259 @@ func (r *Readings) Count() [5]int {
 	return n
 }
 
+// Worst is the component that most needs a look: the worst status, then the
+// highest criticality, then the one on which most others depend. It is false
+// when nothing is worse than OK.
+func (r *Readings) Worst() (Reading, bool) {
+	t := r.Snapshot.Topology
+	best, found := 0, false
+	rank := func(i int) [3]int {
+		c := t.Components[i]
+		return [3]int{int(r.All[i].Status), c.Criticality.weight(), len(t.in[c.ID])}
+	}
+	for i := range r.All {
+		if r.All[i].Status <= OK {
+			continue
+		}
+		if !found || more(rank(i), rank(best)) {
+			best, found = i, true
+		}
+	}
+	if !found {
+		return Reading{}, false
+	}
+	return r.All[best], true
+}
+
+func more(a, b [3]int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] > b[i]
+		}
+	}
+	return false
+}
+
+// weight orders criticalities, the highest first.
+func (c Criticality) weight() int {
+	switch c {
+	case Critical:
+		return 4
+	case High:
+		return 3
+	case Medium:
+		return 2
+	case Low:
+		return 1
+	}
+	return 0
+}
+
 // Derive reads a snapshot at a time. It is pure.
 func Derive(s *Snapshot, now time.Time) *Readings {
-	t := s.Topology
-	r := &Readings{Snapshot: s, At: now, All: make([]Reading, len(t.Components)), byID: t.byID}
-	for i, c := range t.Components {
-		r.All[i] = Reading{ID: c.ID, Status: Unknown, Word: "UNREAD", Reason: c.Unread}
+	r := &Readings{Snapshot: s, At: now, All: make([]Reading, len(s.Topology.Components))}
+	d := &derivation{s: s, t: s.Topology, now: now, secrets: map[string]secretState{}}
+	for i := range s.Topology.Components {
+		r.All[i] = d.reading(&s.Topology.Components[i])
 	}
 	return r
+}
+
+// derivation is one run of Derive, with what it worked out so far.
+type derivation struct {
+	s       *Snapshot
+	t       *Topology
+	now     time.Time
+	secrets map[string]secretState
+}
+
+// deriver works out the reading of one component.
+type deriver struct {
+	*derivation
+	c    *Component
+	r    Reading
+	said Status // for which the reading's word was chosen
+}
+
+func (all *derivation) reading(c *Component) Reading {
+	d := &deriver{derivation: all, c: c, r: Reading{ID: c.ID}}
+	switch c.Kind {
+	case KindGateway:
+		d.gateway()
+	case KindBalancer:
+		d.balancer()
+	case KindSecretsManager:
+		d.secretsManager()
+	case KindRotator:
+		d.rotator()
+	case KindKeys:
+		d.keys()
+	case KindPostgres:
+		d.postgres()
+	case KindExternalAPI:
+		d.externalAPI()
+	case KindApplication:
+		d.application()
+	}
+	d.finish()
+	return d.r
+}
+
+// finish sums the facts up.
+func (d *deriver) finish() {
+	r := &d.r
+	for _, slot := range d.s.Slots(d.c.ID) {
+		if slot.Last.At.After(r.At) {
+			r.At = slot.Last.At
+		}
+		r.Took = max(r.Took, slot.Last.Took)
+	}
+	if len(r.Facts) == 0 {
+		r.Status, r.Word, r.Reason = Unknown, "UNREAD", d.c.Unread
+		if r.Reason == "" {
+			r.Reason = "no check reads this"
+		}
+		return
+	}
+	var worst *Fact
+	for i := range r.Facts {
+		f := &r.Facts[i]
+		r.Status = Worst(r.Status, f.Status)
+		if worst == nil || f.Status > worst.Status {
+			worst = f
+		}
+	}
+	// A word that was chosen for a better status than the summary would hide what
+	// made the summary worse.
+	if r.Word == "" || r.Status > d.said {
+		r.Reason = ""
+		r.Word = map[Status]string{OK: "HEALTHY", Warn: "DEGRADED", Fail: "FAILED", Unknown: "UNREAD", NA: "N/A"}[r.Status]
+	}
+	if r.Reason == "" && r.Status != OK && r.Status != NA {
+		r.Reason = worst.Name + ": " + worst.Value
+		if worst.Note != "" {
+			r.Reason += " (" + worst.Note + ")"
+		}
+	}
+}
+
+// add appends a fact; headline facts are drawn in the component's box.
+func (d *deriver) add(headline bool, f Fact) {
+	f.Headline = headline
+	d.r.Facts = append(d.r.Facts, f)
+}
+
+// say sets the component's own state word, the status for which it stands and
+// the reason, unless a worse one was said before.
+func (d *deriver) say(status Status, word, reason string) {
+	if d.r.Word == "" || status > d.said {
+		d.said, d.r.Word, d.r.Reason = status, word, reason
+	}
+}
+
+// seen is what is known of one read, typed.
+type seen[T Data] struct {
+	planned bool // some check reads it
+	ok      bool // data is there, however old
+	stale   bool
+	data    T
+	slot    Slot
+	now     time.Time
+}
+
+// see looks one read up. Data of another type than T counts as none.
+func see[T Data](d *derivation, owner ID, check, item string) seen[T] {
+	slot, ok := d.s.Slot(Key{owner, check, item})
+	if !ok {
+		return seen[T]{now: d.now}
+	}
+	return typed[T](slot, d.now)
+}
+
+// seeAll looks up every read of one check of a component.
+func seeAll[T Data](d *derivation, owner ID, check string) []seen[T] {
+	var out []seen[T]
+	for _, slot := range d.s.Slots(owner) {
+		if slot.Last.Key.Check == check {
+			out = append(out, typed[T](*slot, d.now))
+		}
+	}
+	return out
+}
+
+func typed[T Data](slot Slot, now time.Time) seen[T] {
+	v := seen[T]{planned: true, slot: slot, now: now}
+	if slot.Good != nil {
+		v.data, v.ok = slot.Good.Data.(T)
+		v.stale = slot.Good.Interval > 0 && now.Sub(slot.Good.tried()) > StaleAfter*slot.Good.Interval
+	}
+	return v
+}
+
+// failure is why the last attempt brought nothing, or nil.
+func (v seen[T]) failure() *Failure { return v.slot.Last.Failure }
+
+// sure reports that the data is there, fresh, and from the last attempt.
+func (v seen[T]) sure() bool { return v.ok && !v.stale && v.slot.Last.Failure == nil }
+
+// fact states a figure taken from this read. What was never read, is stale or
+// failed at the last attempt overrides value or status: unknown is never OK.
+func (v seen[T]) fact(name, value string, status Status, note string) Fact {
+	f := Fact{Name: name, Value: value, Status: status, Note: note, Source: v.slot.Last.Source}
+	if g := v.slot.Good; g != nil {
+		f.At, f.Took, f.Source = g.At, g.Took, g.Source
+	}
+	fail := v.failure()
+	switch {
+	case !v.planned:
+		f.Value, f.Status, f.Note = "?", Unknown, "nothing in warroom.yaml says how to read it"
+	case !v.ok && fail != nil:
+		f.Value, f.Status, f.Note = "?", fail.Kind.Status(), fail.brief()
+		if f.Status == Fail {
+			f.Value = upper(fail.Kind)
+		}
+		f.At = v.slot.Last.At
+	case !v.ok:
+		f.Value, f.Status, f.Note = "?", Unknown, "the answer was of another kind than expected"
+	case v.stale:
+		f.Stale, f.Status = true, Unknown
+		f.Note = "last read " + Ago(v.now, v.slot.Good.At)
+		if fail != nil {
+			f.Note += "; " + fail.brief()
+		}
+	case fail != nil:
+		f.Status = Worst(f.Status, fail.Kind.Status())
+		f.Note = fail.brief()
+	}
+	return f
+}
+
+// brief is the failure without what was being done, which its fact's source
+// says.
+func (f *Failure) brief() string {
+	s := string(f.Kind)
+	if f.Detail != "" {
+		s = fmt.Sprintf("%s: %s", s, f.Detail)
+	}
+	if f.Next != "" {
+		s += "; " + f.Next
+	}
+	return s
+}
+
+// upper words a failure of the target itself as a state.
+func upper(k FailureKind) string {
+	switch k {
+	case Refused:
+		return "REFUSED"
+	case ServerError:
+		return "SERVER ERROR"
+	case BadAnswer:
+		return "BAD ANSWER"
+	case Missing:
+		return "MISSING"
+	case BadSecret:
+		return "UNUSABLE"
+	}
+	return "?"
 }

@@ -93,6 +93,8 @@ type Component struct {
 	Secrets  []string
 	Unread   string // why no check reads it, for kinds whose checks do not exist; empty otherwise
 	Renewal  Renewal
+	Standby  bool   // a replica, secondary or standby by role
+	Workload string // the workload or unit it runs as, for applications; empty when none is configured
 	Policy
 }
 

@@ -1,0 +1,74 @@
+package estate
+
+import (
+	"fmt"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// Span words a duration in one coarse unit: 40s, 5m, 2h, 15 days. It rounds
+// down, so that nothing reads longer than it is; below a minute it moves in
+// steps of ten seconds, so that a quiet screen stays quiet.
+func Span(d time.Duration) string {
+	if d < 0 {
+		d = -d
+	}
+	switch {
+	case d < 10*time.Second:
+		return "under 10s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second/10*10)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%d days", d/day)
+}
+
+// Ago words how long before now t is: "15 days ago"; "never" for the zero time
+// and "in 3h" for a time to come.
+func Ago(now, t time.Time) string {
+	switch {
+	case t.IsZero():
+		return "never"
+	case t.After(now):
+		return "in " + Span(t.Sub(now))
+	}
+	return Span(now.Sub(t)) + " ago"
+}
+
+// percent words a share of 0 to 1; a share above nothing never reads 0%, one
+// below everything never 100%.
+func percent(share float64) string {
+	p := int(share*100 + 0.5)
+	if share > 0 && p == 0 {
+		return "<1%"
+	}
+	if share < 1 && p >= 100 {
+		return ">99%"
+	}
+	return fmt.Sprintf("%d%%", p)
+}
+
+// amount words a number of bytes.
+func amount(bytes int64) string {
+	switch {
+	case bytes < 10<<10:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < 10<<20:
+		return fmt.Sprintf("%d KiB", bytes>>10)
+	case bytes < 10<<30:
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d GiB", bytes>>30)
+}
+
+// count words a number of things: "1 session", "3 sessions".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
