@@ -1,0 +1,139 @@
+// Command lab runs real servers for warroom's tests.
+//
+//	lab setup             install what the servers need and this machine lacks
+//	lab run [-C DIR] -- CMD ARGS…
+//	                      start them, run CMD with WARROOM_LAB set to the file
+//	                      that describes them, stop them, exit with CMD's code
+//	lab up                start them, print how to reach them, and keep them
+//	                      until a signal comes
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"warroom/lab"
+)
+
+const usage = `usage:
+  lab setup                       install what the servers need and this machine lacks
+  lab run [-C DIR] -- CMD ARGS…   start them, run CMD beside them, stop them
+  lab up                          start them and keep them until a signal comes
+`
+
+// exitUsage is the exit code of wrong use.
+const exitUsage = 64
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	if len(args) == 0 {
+		return wrongUse(errors.New("a command is needed"))
+	}
+	// All are caught before anything starts, so that nothing is left running.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	go watchParent(ctx, os.Getppid(), cancel)
+
+	switch args[0] {
+	case "setup":
+		return setup(ctx, args[1:], signals)
+	case "run":
+		flags := flag.NewFlagSet("lab run", flag.ContinueOnError)
+		flags.Usage = func() {}
+		dir := flags.String("C", "", "the command's working folder")
+		if err := flags.Parse(args[1:]); err != nil {
+			return wrongUse(err)
+		}
+		if flags.NArg() == 0 {
+			return wrongUse(errors.New("lab run needs a command after --"))
+		}
+		return start(ctx, lab.Command{
+			Args: flags.Args(), Dir: *dir,
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		}, signals)
+	case "up":
+		if len(args) > 1 {
+			return wrongUse(fmt.Errorf("lab up takes no arguments, got %q", args[1:]))
+		}
+		return up(ctx, signals)
+	default:
+		return wrongUse(fmt.Errorf("unknown command %q", args[0]))
+	}
+}
+
+func wrongUse(err error) int {
+	fmt.Fprintf(os.Stderr, "lab: %v\n%s", err, usage)
+	return exitUsage
+}
+
+func start(ctx context.Context, command lab.Command, signals <-chan os.Signal) int {
+	code, err := lab.Run(ctx, lab.Peers(), command, signals, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+	}
+	return code
+}
+
+func up(ctx context.Context, signals <-chan os.Signal) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		cancel(fmt.Errorf("got the signal %q", <-signals))
+	}()
+	l, err := lab.Start(ctx, lab.Peers(), os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	description, err := os.ReadFile(l.File)
+	if err == nil {
+		fmt.Printf("%s\n# Until a signal comes (Ctrl-C):\nexport %s=%s\n", description, lab.Variable, l.File)
+		<-ctx.Done()
+	}
+	if err := errors.Join(err, l.Stop()); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return 0
+}
+
+func setup(ctx context.Context, args []string, signals <-chan os.Signal) int {
+	if len(args) > 0 {
+		return wrongUse(fmt.Errorf("lab setup takes no arguments, got %q", args))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		cancel(fmt.Errorf("got the signal %q", <-signals))
+	}()
+	if err := lab.Setup(ctx, lab.Peers(), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return 0
+}
+
+// watchParent ends everything when the process that started us dies, as when
+// "go run" is killed: we would otherwise run on with nobody to stop us.
+func watchParent(ctx context.Context, parent int, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if os.Getppid() != parent {
+				cancel(errors.New("the process that started the lab has died"))
+				return
+			}
+		}
+	}
+}

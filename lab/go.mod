@@ -1,0 +1,3 @@
+module warroom/lab
+
+go 1.26.0
