@@ -17,7 +17,8 @@ import (
 //
 // The tags are its schema: yaml is the key, doc one line for the schema and the
 // docs, enum the allowed words, req:"true" what must be there, min and max the
-// bounds of numbers and durations.
+// bounds of numbers and durations, path:"true" the name of a file, which is
+// resolved against the folder of warroom.yaml.
 type Config struct {
 	Version     int                 `yaml:"version" req:"true" enum:"1" doc:"version of this format"`
 	Environment string              `yaml:"environment" req:"true" doc:"what the permanent band calls this estate, for example production"`
@@ -34,6 +35,8 @@ type Config struct {
 	// Path is the file it was loaded from; relative paths in it are resolved
 	// against that file's folder.
 	Path string `yaml:"-"`
+
+	inherited bool // Parse has filled in the policies of stored secrets
 }
 
 // Checks says how often and how long checks run.
@@ -71,7 +74,7 @@ type AWSAccount struct {
 	Name        string   `yaml:"name" req:"true" doc:"how components refer to it"`
 	Region      string   `yaml:"region" doc:"region; else from the AWS environment"`
 	Profile     string   `yaml:"profile" doc:"profile of the shared config files; else the default credential chain"`
-	SharedFiles []string `yaml:"shared_files" doc:"shared config and credentials files in place of ~/.aws"`
+	SharedFiles []string `yaml:"shared_files" path:"true" doc:"shared config and credentials files in place of ~/.aws"`
 	RoleARN     string   `yaml:"role_arn" doc:"role to assume for reading"`
 	Endpoint    string   `yaml:"endpoint" doc:"endpoint of every service; else AWS_ENDPOINT_URL and the region's own"`
 }
@@ -81,15 +84,15 @@ type VaultCluster struct {
 	Name      string `yaml:"name" req:"true" doc:"how components refer to it"`
 	Address   string `yaml:"address" doc:"URL; else VAULT_ADDR"`
 	Namespace string `yaml:"namespace" doc:"namespace; else VAULT_NAMESPACE"`
-	CACert    string `yaml:"ca_cert" doc:"PEM file of the CA; else VAULT_CACERT"`
-	TokenFile string `yaml:"token_file" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
+	CACert    string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else VAULT_CACERT"`
+	TokenFile string `yaml:"token_file" path:"true" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
 }
 
 // KubernetesCluster is one context of a kubeconfig.
 type KubernetesCluster struct {
 	Name       string `yaml:"name" req:"true" doc:"how components refer to it"`
 	Context    string `yaml:"context" doc:"context of the kubeconfig; else its current one"`
-	Kubeconfig string `yaml:"kubeconfig" doc:"kubeconfig file; else KUBECONFIG and ~/.kube/config"`
+	Kubeconfig string `yaml:"kubeconfig" path:"true" doc:"kubeconfig file; else KUBECONFIG and ~/.kube/config"`
 }
 
 // Policy is what people decided about a component or stored secret.
@@ -136,7 +139,7 @@ type Field struct {
 // Gateway is an API gateway that validates JWTs.
 type Gateway struct {
 	URL      string         `yaml:"url" req:"true" doc:"URL of a request that needs a token"`
-	CACert   string         `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	CACert   string         `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
 	Issuer   string         `yaml:"issuer" doc:"JWT issuer; its discovery document and JWKS are read"`
 	Token    *Field         `yaml:"token" doc:"the token of the probe; field defaults to token"`
 	Account  string         `yaml:"account" doc:"AWS account, where failures come from CloudWatch"`
@@ -156,7 +159,7 @@ type FailureMetric struct {
 // Balancer is a load balancer that terminates TLS.
 type Balancer struct {
 	Endpoints []TLSEndpoint `yaml:"endpoints" req:"true" doc:"what it serves"`
-	CACert    string        `yaml:"ca_cert" doc:"PEM file of the CA its certificates must build to; else the system's"`
+	CACert    string        `yaml:"ca_cert" path:"true" doc:"PEM file of the CA its certificates must build to; else the system's"`
 	Renewal   string        `yaml:"renewal" enum:"manual,automatic" default:"manual" doc:"who renews its certificates"`
 }
 
@@ -164,8 +167,8 @@ type Balancer struct {
 type TLSEndpoint struct {
 	Address     string `yaml:"address" req:"true" doc:"host:port; every address the host resolves to is tried"`
 	ServerName  string `yaml:"server_name" doc:"SNI name; else the host"`
-	Certificate string `yaml:"certificate" doc:"PEM file of the certificate it should serve"`
-	Key         string `yaml:"key" doc:"PEM file of its private key, to check that it matches"`
+	Certificate string `yaml:"certificate" path:"true" doc:"PEM file of the certificate it should serve"`
+	Key         string `yaml:"key" path:"true" doc:"PEM file of its private key, to check that it matches"`
 }
 
 // SecretsManager is AWS Secrets Manager of one account and region.
@@ -175,11 +178,11 @@ type SecretsManager struct {
 }
 
 // StoredSecret is one secret to watch. Policy fields left out are those of its
-// component.
+// component; Parse has filled them in.
 type StoredSecret struct {
 	ID     string `yaml:"id" req:"true" doc:"name or ARN"`
 	Type   string `yaml:"type" enum:"database,api_key,certificate,token" default:"database" doc:"what it unlocks"`
-	Policy `yaml:",inline"`
+	Policy `yaml:",inline" inherit:"true"`
 }
 
 // Rotator is a Lambda function that rotates secrets.
@@ -201,7 +204,7 @@ type Postgres struct {
 	Database string `yaml:"database" default:"postgres" doc:"database"`
 	Role     string `yaml:"role" enum:"primary,replica" default:"primary" doc:"what it should be"`
 	SSLMode  string `yaml:"sslmode" enum:"disable,require,verify-ca,verify-full" default:"verify-full" doc:"as in libpq"`
-	CACert   string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	CACert   string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
 	Secret   string `yaml:"secret" req:"true" doc:"id of the stored secret whose current, pending and previous password is tried"`
 	User     string `yaml:"user" doc:"role to log in as; else the secret's username"`
 	Monitor  string `yaml:"monitor" doc:"id of a stored secret of a role in pg_monitor, for roles, connections and lag; else the application's own login"`
@@ -215,7 +218,7 @@ type ExternalAPI struct {
 	Field  string `yaml:"field" default:"api_key" doc:"key in its JSON"`
 	Header string `yaml:"header" default:"Authorization" doc:"header that carries the key"`
 	Scheme string `yaml:"scheme" default:"Bearer" doc:"word before the key; none for no word"`
-	CACert string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	CACert string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
 }
 
 // Application is a service that consumes secrets.
@@ -230,7 +233,7 @@ type Application struct {
 // HealthCheck is a health endpoint, with where in its JSON the figures are.
 type HealthCheck struct {
 	URL        string `yaml:"url" req:"true" doc:"URL"`
-	CACert     string `yaml:"ca_cert" doc:"PEM file of the CA; else the system's"`
+	CACert     string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
 	Status     string `yaml:"status" default:"status" doc:"JSON field of its status word; a dot goes one level down"`
 	Connection string `yaml:"connection" default:"connection" doc:"JSON field of its connection's state"`
 	Retries    string `yaml:"retries" default:"retries" doc:"JSON field of its retry count"`

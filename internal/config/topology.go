@@ -1,0 +1,218 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"warroom/internal/estate"
+)
+
+// Topology is the estate that c describes, indexed. Stored secrets have the
+// policy of their component where they have none of their own.
+func (c *Config) Topology() *estate.Topology {
+	t := &estate.Topology{
+		Environment: c.Environment,
+		Drill:       c.Drill,
+		Rules:       c.rules(),
+	}
+	for i := range c.Components {
+		one := &c.Components[i]
+		t.Components = append(t.Components, c.component(one))
+		if one.SecretsManager == nil {
+			continue
+		}
+		for _, s := range one.SecretsManager.Secrets {
+			own := s.Policy
+			if !c.inherited {
+				own = inherited(own, one.Policy, own.has)
+			}
+			t.Secrets = append(t.Secrets, estate.StoredSecret{
+				ID: s.ID, Store: estate.ID(one.ID), Type: estate.SecretType(s.Type), Policy: own.estate(),
+			})
+		}
+	}
+	for _, f := range c.Flows {
+		t.Flows = append(t.Flows, estate.Flow{From: estate.ID(f.From), To: estate.ID(f.To), Kind: estate.FlowKind(f.Kind), Label: f.Label})
+	}
+	return t.Index()
+}
+
+func (c *Config) component(one *Component) estate.Component {
+	kind := one.Kind()
+	out := estate.Component{
+		ID: estate.ID(one.ID), Name: one.Name, Plane: planeOf(one.Plane), Group: one.Group, Subtitle: one.Subtitle,
+		Kind: kind, Target: c.target(one), Secrets: one.uses(), Unread: one.unread(), Policy: one.Policy.estate(),
+	}
+	if one.Balancer != nil {
+		out.Renewal = estate.Renewal(one.Balancer.Renewal)
+	}
+	return out
+}
+
+func planeOf(key string) estate.Plane {
+	for _, p := range estate.Planes {
+		if p.String() == key {
+			return p
+		}
+	}
+	return estate.Service
+}
+
+// target says where a component is.
+func (c *Config) target(one *Component) string {
+	switch {
+	case one.Gateway != nil:
+		return one.Gateway.URL
+	case one.Balancer != nil:
+		addresses := make([]string, len(one.Balancer.Endpoints))
+		for i, e := range one.Balancer.Endpoints {
+			addresses[i] = e.Address
+		}
+		return strings.Join(addresses, ", ")
+	case one.SecretsManager != nil:
+		return c.account(one.SecretsManager.Account)
+	case one.Rotator != nil:
+		return one.Rotator.Function
+	case one.Keys != nil:
+		return strings.Join(one.Keys.Keys, ", ")
+	case one.Postgres != nil:
+		return net.JoinHostPort(one.Postgres.Host, strconv.Itoa(one.Postgres.Port)) + "/" + one.Postgres.Database
+	case one.ExternalAPI != nil:
+		return one.ExternalAPI.URL
+	case one.Application != nil:
+		a := one.Application
+		switch {
+		case a.Health != nil:
+			return a.Health.URL
+		case a.Workload != "":
+			return a.Workload
+		}
+		return a.Unit
+	case one.Vault != nil:
+		return c.vault(one.Vault.Cluster)
+	case one.SecretStore != nil && one.SecretStore.Account != "":
+		return c.account(one.SecretStore.Account)
+	case one.SecretStore != nil:
+		return c.vault(one.SecretStore.Cluster)
+	}
+	return ""
+}
+
+func (c *Config) account(name string) string {
+	for _, a := range c.AWS {
+		if a.Name == name && a.Region != "" {
+			return name + " " + a.Region
+		}
+	}
+	return name
+}
+
+func (c *Config) vault(name string) string {
+	for _, v := range c.Vaults {
+		if v.Name == name && v.Address != "" {
+			return v.Address
+		}
+	}
+	return name
+}
+
+// uses lists the stored secrets that a component needs.
+func (c *Component) uses() []string {
+	var out []string
+	add := func(id string) {
+		if id != "" {
+			out = append(out, id)
+		}
+	}
+	switch {
+	case c.Gateway != nil && c.Gateway.Token != nil:
+		add(c.Gateway.Token.Secret)
+	case c.Postgres != nil:
+		add(c.Postgres.Secret)
+		if c.Postgres.Monitor != c.Postgres.Secret {
+			add(c.Postgres.Monitor)
+		}
+	case c.ExternalAPI != nil:
+		add(c.ExternalAPI.Secret)
+	case c.Application != nil:
+		out = append(out, c.Application.Secrets...)
+	}
+	return out
+}
+
+// unread says why no check reads a component; empty when one does.
+func (c *Component) unread() string {
+	switch c.Kind() {
+	case estate.KindVault:
+		return "no check reads Vault yet"
+	case estate.KindSecretStore:
+		return "no check reads the secret store's protection yet"
+	case estate.KindRotationMonitor:
+		return "no check counts rotations yet"
+	case estate.KindSecretMonitor:
+		return "no check counts expiring secrets yet"
+	case estate.KindAccessMonitor:
+		return "no check counts failed authentications yet"
+	case estate.KindApplication:
+		switch a := c.Application; {
+		case a.Health != nil:
+		case a.Workload != "":
+			return "no check reads Kubernetes yet, and no health endpoint is configured"
+		case a.Unit != "":
+			return "no check reads systemd yet, and no health endpoint is configured"
+		default:
+			return "no health endpoint is configured"
+		}
+	}
+	return ""
+}
+
+// has reports whether the field called key is set.
+func (p Policy) has(key string) bool {
+	switch key {
+	case "criticality":
+		return p.Criticality != ""
+	case "owner":
+		return p.Owner != ""
+	case "contact":
+		return p.Contact != ""
+	case "fallback":
+		return p.Fallback != ""
+	case "grace":
+		return p.Grace != 0
+	}
+	return p.Expiry != ""
+}
+
+func (p Policy) estate() estate.Policy {
+	out := estate.Policy{
+		Criticality: estate.Criticality(p.Criticality), Owner: p.Owner, Contact: p.Contact, Fallback: p.Fallback, Grace: p.Grace,
+	}
+	out.Expiry, out.ExpiryTag, _ = parseExpiry(p.Expiry)
+	return out
+}
+
+// parseExpiry reads the expiry key: a word, or tag:KEY.
+func parseExpiry(text string) (source estate.ExpirySource, tag string, ok bool) {
+	if key, isTag := strings.CutPrefix(text, "tag:"); isTag {
+		return estate.ExpiryTag, key, strings.TrimSpace(key) != ""
+	}
+	switch source := estate.ExpirySource(text); source {
+	case estate.ExpiryNone, estate.ExpiryRole, estate.ExpiryCert, estate.ExpiryRotation:
+		return source, "", true
+	}
+	return estate.ExpiryNone, "", false
+}
+
+func (c *Config) rules() estate.Rules {
+	t, w := c.Thresholds, c.Windows
+	return estate.Rules{
+		ExpiryWarn: t.ExpiryWarn, CertWarnFraction: t.CertWarnFraction, CertFail: t.CertFail,
+		AuthFailuresWarn: t.AuthFailuresWarn, AuthFailuresFail: t.AuthFailuresFail,
+		ConnectionsWarn: t.ConnectionsWarn, ConnectionsFail: t.ConnectionsFail,
+		ReplayLagWarnBytes: t.ReplayLagWarn, ReplayLagFailBytes: t.ReplayLagFail,
+		ClockSkewWarn: t.ClockSkewWarn, SyncWarn: t.SyncWarn,
+		AuthWindow: w.AuthFailures, RotationWindow: w.Rotation,
+	}
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"warroom/internal/decode"
+)
+
+// validator checks what a file means, after its shape is known to be right.
+// Each problem goes to the line that causes it.
+type validator struct {
+	doc        *decode.Document
+	c          *Config
+	components []string // ids
+	secrets    []string // ids of stored secrets
+	accounts   []string
+	vaults     []string
+	clusters   []string
+}
+
+func validate(c *Config, doc *decode.Document) {
+	v := &validator{doc: doc, c: c}
+	v.numbers()
+	v.systems()
+	v.collect()
+	for i := range c.Components {
+		v.component(&c.Components[i], decode.Index("components", i))
+	}
+	for i, f := range c.Flows {
+		v.flow(i, f)
+	}
+}
+
+func (v *validator) add(path, hint, format string, args ...any) {
+	v.doc.Add(path, fmt.Sprintf(format, args...), hint)
+}
+
+// numbers checks figures that bound each other.
+func (v *validator) numbers() {
+	c := v.c.Checks
+	for _, one := range []struct {
+		key   string
+		every time.Duration
+	}{{"interval", c.Interval}, {"slow_interval", c.SlowEvery}, {"login_interval", c.LoginEvery}} {
+		if c.Timeout > one.every && one.every > 0 {
+			at := "checks.timeout"
+			if !v.doc.Has(at) {
+				at = "checks." + one.key
+			}
+			v.add(at, "", "the timeout of %s is longer than %s, %s; expected at most that", decode.FormatDuration(c.Timeout), one.key, decode.FormatDuration(one.every))
+		}
+	}
+	t := v.c.Thresholds
+	for _, one := range []struct {
+		key        string
+		warn, fail float64
+	}{
+		{"auth_failures", t.AuthFailuresWarn, t.AuthFailuresFail},
+		{"connections", t.ConnectionsWarn, t.ConnectionsFail},
+		{"replay_lag", float64(t.ReplayLagWarn), float64(t.ReplayLagFail)},
+	} {
+		warn, fail := "thresholds."+one.key+"_warn", "thresholds."+one.key+"_fail"
+		if one.key == "replay_lag" {
+			warn, fail = warn+"_bytes", fail+"_bytes"
+		}
+		if one.warn <= one.fail || v.doc.Failed(warn) || v.doc.Failed(fail) {
+			continue
+		}
+		at := warn
+		if !v.doc.Has(at) {
+			at = fail
+		}
+		v.add(at, "", "it would fail (%s) before it warns (%s); expected warn at most fail", number(one.fail), number(one.warn))
+	}
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// systems checks the accounts and clusters that components refer to.
+func (v *validator) systems() {
+	named := func(list *[]string, path, name string) {
+		at := decode.Join(path, "name")
+		if name == "" {
+			return
+		}
+		if slices.Contains(*list, name) {
+			v.add(at, "", "%q is the name of another one already; expected a name of its own", name)
+		}
+		*list = append(*list, name)
+	}
+	for i, a := range v.c.AWS {
+		at := decode.Index("aws", i)
+		named(&v.accounts, at, a.Name)
+		v.url(decode.Join(at, "endpoint"), a.Endpoint)
+	}
+	for i, a := range v.c.Vaults {
+		at := decode.Index("vaults", i)
+		named(&v.vaults, at, a.Name)
+		v.url(decode.Join(at, "address"), a.Address)
+	}
+	for i, a := range v.c.Kubernetes {
+		named(&v.clusters, decode.Index("kubernetes", i), a.Name)
+	}
+}
+
+var idSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// collect gathers the ids that others refer to, and checks that each is used
+// once.
+func (v *validator) collect() {
+	ids, stored := map[string]string{}, map[string]string{}
+	for i := range v.c.Components {
+		c := &v.c.Components[i]
+		path := decode.Index("components", i)
+		at := decode.Join(path, "id")
+		switch first, twice := ids[c.ID]; {
+		case c.ID == "":
+		case !idSyntax.MatchString(c.ID):
+			v.add(at, "", "found %q; expected at most 64 letters, digits, dots, dashes and underscores, the first a letter or digit", brief(c.ID))
+		case twice:
+			v.add(at, "", "%q is the id of another component, in line %d; expected an id of its own", c.ID, v.doc.At(first).Line)
+		default:
+			ids[c.ID] = at
+		}
+		if c.ID != "" {
+			v.components = append(v.components, c.ID)
+		}
+		if c.SecretsManager == nil {
+			continue
+		}
+		for j, s := range c.SecretsManager.Secrets {
+			at := decode.Join(decode.Index(decode.Join(decode.Join(path, "secrets_manager"), "secrets"), j), "id")
+			if s.ID == "" {
+				continue
+			}
+			if first, twice := stored[s.ID]; twice {
+				v.add(at, "", "%q is declared already, in line %d; expected each secret once", brief(s.ID), v.doc.At(first).Line)
+				continue
+			}
+			stored[s.ID] = at
+			v.secrets = append(v.secrets, s.ID)
+		}
+	}
+}
+
+func (v *validator) flow(i int, f Flow) {
+	at := decode.Index("flows", i)
+	v.reference(decode.Join(at, "from"), f.From, v.components, "component")
+	v.reference(decode.Join(at, "to"), f.To, v.components, "component")
+	if f.From != "" && f.From == f.To {
+		v.add(decode.Join(at, "to"), "", "the flow leads from %q to itself; expected another component", brief(f.To))
+	}
+	if first := slices.IndexFunc(v.c.Flows[:i], func(o Flow) bool { return o.From == f.From && o.To == f.To && o.Kind == f.Kind }); first >= 0 && f.From != "" && f.To != "" {
+		v.add(at, "", "the same flow is in line %d already", v.doc.At(decode.Index("flows", first)).Line)
+	}
+}
+
+// reference checks that name is one of those declared.
+func (v *validator) reference(path, name string, declared []string, what string) {
+	if name == "" || slices.Contains(declared, name) {
+		return
+	}
+	hint := decode.DidYouMean(name, declared)
+	switch {
+	case hint != "":
+	case len(declared) == 0:
+		hint = "none is declared"
+	case len(declared) <= 12:
+		hint = "declared are " + strings.Join(declared, ", ")
+	}
+	v.add(path, hint, "no %s is called %q", what, brief(name))
+}
+
+// url checks an http or https URL that holds no credentials. It never quotes
+// the URL: what is wrong with it may be that it holds one.
+func (v *validator) url(path, text string) {
+	if text == "" {
+		return
+	}
+	u, err := url.Parse(text)
+	const rotate = "secrets are named, not written; if this was a real one, rotate it"
+	switch {
+	case err != nil:
+		v.add(path, "", "is not a URL; expected http:// or https:// and a host")
+	case u.Scheme != "http" && u.Scheme != "https":
+		v.add(path, "", "is not an http or https URL; expected http:// or https:// and a host")
+	case u.Hostname() == "":
+		v.add(path, "", "the URL names no host")
+	case u.User != nil:
+		v.add(path, rotate, "the URL holds a user or password before its host; expected a URL without")
+	case u.Port() != "" && !validPort(u.Port()):
+		v.add(path, "", "found the port %s; expected 1 to 65535", u.Port())
+	default:
+		for key := range u.Query() {
+			if secretParameters[strings.ToLower(key)] {
+				v.add(path, rotate, "the URL holds a credential in its parameter %s; expected a URL without", brief(key))
+				return
+			}
+		}
+	}
+}
+
+var secretParameters = map[string]bool{"password": true, "passwd": true, "pwd": true, "token": true, "access_token": true, "auth": true,
+	"api_key": true, "apikey": true, "api-key": true, "client_secret": true, "secret": true, "sig": true, "signature": true}
+
+// address checks host:port.
+func (v *validator) address(path, text string) {
+	if text == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host == "" || !validPort(port) || !validHost(host) {
+		v.add(path, "", "found %q; expected host:port, for example www.example.com:443", brief(text))
+	}
+}
+
+func validPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 1 && n <= 65535
+}
+
+func validHost(s string) bool { return s != "" && !strings.ContainsAny(s, " \t/@?#\\") }
+
+// brief shortens text for a message.
+func brief(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
