@@ -93,7 +93,7 @@ func (c Criticality) weight() int {
 // Derive reads a snapshot at a time. It is pure.
 func Derive(s *Snapshot, now time.Time) *Readings {
 	r := &Readings{Snapshot: s, At: now, All: make([]Reading, len(s.Topology.Components))}
-	d := &derivation{s: s, t: s.Topology, now: now, secrets: map[string]secretState{}}
+	d := &derivation{s: s, t: s.Topology, now: now, secrets: make(map[string]*secretState, len(s.Topology.Secrets))}
 	for i := range s.Topology.Components {
 		r.All[i] = d.reading(&s.Topology.Components[i])
 	}
@@ -105,7 +105,7 @@ type derivation struct {
 	s       *Snapshot
 	t       *Topology
 	now     time.Time
-	secrets map[string]secretState
+	secrets map[string]*secretState
 }
 
 // deriver works out the reading of one component.
@@ -198,15 +198,18 @@ type seen[T Data] struct {
 	ok      bool // data is there, however old
 	stale   bool
 	data    T
-	slot    Slot
+	slot    *Slot // never nil
 	now     time.Time
 }
 
+// unplanned stands for a read that no check makes.
+var unplanned Slot
+
 // see looks one read up. Data of another type than T counts as none.
 func see[T Data](d *derivation, owner ID, check, item string) seen[T] {
-	slot, ok := d.s.Slot(Key{owner, check, item})
-	if !ok {
-		return seen[T]{now: d.now}
+	slot := d.s.slot(Key{owner, check, item})
+	if slot == nil {
+		return seen[T]{now: d.now, slot: &unplanned}
 	}
 	return typed[T](slot, d.now)
 }
@@ -216,13 +219,13 @@ func seeAll[T Data](d *derivation, owner ID, check string) []seen[T] {
 	var out []seen[T]
 	for _, slot := range d.s.Slots(owner) {
 		if slot.Last.Key.Check == check {
-			out = append(out, typed[T](*slot, d.now))
+			out = append(out, typed[T](slot, d.now))
 		}
 	}
 	return out
 }
 
-func typed[T Data](slot Slot, now time.Time) seen[T] {
+func typed[T Data](slot *Slot, now time.Time) seen[T] {
 	v := seen[T]{planned: true, slot: slot, now: now}
 	if slot.Good != nil {
 		v.data, v.ok = slot.Good.Data.(T)

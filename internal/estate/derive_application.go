@@ -36,8 +36,8 @@ func (d *deriver) application() {
 		}
 		f := v.fact("Connection", word, status, note)
 		d.add(true, f)
-		if f.Status > OK && v.ok {
-			d.say(f.Status, word, strings.TrimSpace("by its health endpoint "+note))
+		if status > OK && v.sure() {
+			d.say(status, word, strings.TrimSpace("by its health endpoint "+note))
 		}
 		d.more(v, f.Status)
 	}

@@ -9,13 +9,14 @@ import (
 // secretsManager: how rotation stands over all watched secrets, led by the worst.
 func (d *deriver) secretsManager() {
 	type one struct {
-		item  StoredSecret
-		state secretState
+		item  *StoredSecret
+		state *secretState
 	}
 	var all []one
 	worst := -1
 	failed, unread := 0, 0
-	for _, item := range d.t.Secrets {
+	for i := range d.t.Secrets {
+		item := &d.t.Secrets[i]
 		if item.Store != d.c.ID {
 			continue
 		}
@@ -56,6 +57,10 @@ func (d *deriver) secretsManager() {
 		d.say(status, map[bool]string{true: word, false: "UNREAD"}[word != "?"], note)
 	}
 	for _, o := range all {
+		// Of very many secrets only those that need a look are listed.
+		if len(all) > listed && o.state.status == OK {
+			continue
+		}
 		f := o.state.seen.fact(o.item.ID, o.state.word, o.state.status, o.state.note)
 		if o.state.seen.ok && f.Note == o.state.note {
 			f.Note = d.secretDetail(o.state)
@@ -65,14 +70,20 @@ func (d *deriver) secretsManager() {
 			d.say(f.Status, o.state.word, o.item.ID+": "+o.state.note)
 		}
 	}
+	if len(all) > listed {
+		d.add(false, lead.state.seen.fact("Watched secrets", fmt.Sprint(len(all)), NA, "those that are OK are not listed"))
+	}
 	d.inventory()
 	d.identity()
 	d.say(OK, "HEALTHY", "")
 }
 
+// listed is up to how many secrets the detail lists one by one.
+const listed = 100
+
 // rotationAge judges the age of the last rotation as the rotation itself is
 // judged, so that one trouble is not told as two.
-func rotationAge(s secretState) Status {
+func rotationAge(s *secretState) Status {
 	if s.rotation.status == Fail {
 		return Fail
 	}
@@ -81,7 +92,7 @@ func rotationAge(s secretState) Status {
 
 // graver orders secrets by how badly rotation stands, then by criticality, then
 // by the age of the last rotation.
-func (d *deriver) graver(a secretState, ai StoredSecret, b secretState, bi StoredSecret) bool {
+func (d *deriver) graver(a *secretState, ai *StoredSecret, b *secretState, bi *StoredSecret) bool {
 	if a.rotation.status != b.rotation.status {
 		return a.rotation.status > b.rotation.status
 	}
@@ -91,13 +102,16 @@ func (d *deriver) graver(a secretState, ai StoredSecret, b secretState, bi Store
 	return a.seen.data.LastRotated.Before(b.seen.data.LastRotated)
 }
 
-func (d *deriver) secretDetail(s secretState) string {
+func (d *deriver) secretDetail(s *secretState) string {
 	v := s.seen.data
-	parts := []string{s.note}
+	var parts []string
+	if s.note != "" {
+		parts = append(parts, s.note)
+	}
 	if s.word != s.rotation.word {
 		parts = append(parts, "rotation "+s.rotation.word+": "+s.rotation.note)
 	}
-	if !v.LastRotated.IsZero() && !strings.Contains(s.note, "last rotated") {
+	if !v.LastRotated.IsZero() {
 		parts = append(parts, "last rotated "+Ago(d.now, v.LastRotated))
 	}
 	if v.RotationEnabled && !v.NextRotation.IsZero() {

@@ -300,10 +300,7 @@ func (d *deriver) onDisk(v seen[Endpoint]) []Fact {
 func (d *deriver) externalAPI() {
 	v := see[APIProbe](d.derivation, d.c.ID, CheckAPI, "")
 	p := v.data
-	state := secretState{word: "?", status: Unknown}
-	if len(d.c.Secrets) > 0 {
-		state = d.secret(d.c.Secrets[0])
-	}
+	state := d.secret(strings.Join(d.c.Secrets, "")) // config sees to it that there is exactly one
 	word, status, note := state.word, state.status, state.note
 	f := state.seen.fact("API key", word, status, note)
 	switch {

@@ -12,7 +12,6 @@ type secretState struct {
 	status   Status
 	note     string
 	expires  time.Time // zero when it has no end or that is not known
-	source   string
 	seen     seen[SecretDescription]
 	rotation rotation
 }
@@ -55,11 +54,11 @@ func rotating(v SecretDescription, now time.Time) rotation {
 	if v.LastRotated.IsZero() {
 		return rotation{word: "NEVER ROTATED", status: Warn, note: "rotation is enabled and has not run"}
 	}
-	return rotation{word: "ROTATED", status: OK, note: "last rotated " + Ago(now, v.LastRotated)}
+	return rotation{word: "ROTATED", status: OK}
 }
 
 // secret works out how a stored secret stands, once a derivation.
-func (d *derivation) secret(id string) secretState {
+func (d *derivation) secret(id string) *secretState {
 	if s, done := d.secrets[id]; done {
 		return s
 	}
@@ -68,13 +67,14 @@ func (d *derivation) secret(id string) secretState {
 	return s
 }
 
-func (d *derivation) secretState(id string) secretState {
-	item, ok := d.t.Secret(id)
+func (d *derivation) secretState(id string) *secretState {
+	i, ok := d.t.bySecret[id]
 	if !ok {
-		return secretState{word: "?", status: Unknown, note: "not declared in warroom.yaml"}
+		return &secretState{word: "?", status: Unknown, note: "not declared in warroom.yaml", seen: seen[SecretDescription]{slot: &unplanned}}
 	}
+	item := &d.t.Secrets[i]
 	v := see[SecretDescription](d, item.Store, CheckDescribe, id)
-	s := secretState{seen: v, source: v.slot.Last.Source}
+	s := &secretState{seen: v}
 	if !v.ok {
 		f := v.fact("", "", OK, "")
 		s.word, s.status, s.note = "?", f.Status, f.Note
@@ -103,7 +103,8 @@ func (d *derivation) secretState(id string) secretState {
 		s.word, s.status, s.note = "EXPIRING", Warn, "expires "+Ago(d.now, expires)+" by "+from
 	}
 	// What was last seen of a secret that can no longer be read is not sure.
-	if f := v.fact("", s.word, s.status, s.note); f.Status != s.status {
+	if !v.sure() {
+		f := v.fact("", s.word, s.status, s.note)
 		s.status, s.note = f.Status, f.Note
 	}
 	return s
@@ -111,7 +112,7 @@ func (d *derivation) secretState(id string) secretState {
 
 // expiry is when a stored secret ends and from what that follows. known is
 // false when it is configured to follow from something that was not read.
-func (d *derivation) expiry(item StoredSecret, v SecretDescription) (at time.Time, from string, known bool) {
+func (d *derivation) expiry(item *StoredSecret, v SecretDescription) (at time.Time, from string, known bool) {
 	switch item.Expiry {
 	case ExpiryRole:
 		return d.roleExpiry(item)
@@ -140,7 +141,7 @@ func (d *derivation) expiry(item StoredSecret, v SecretDescription) (at time.Tim
 // roleExpiry is the earliest VALID UNTIL of the secret's role on the servers
 // that use it. Replicas do not count: they repeat their primary's role, as of
 // their own replay.
-func (d *derivation) roleExpiry(item StoredSecret) (at time.Time, from string, known bool) {
+func (d *derivation) roleExpiry(item *StoredSecret) (at time.Time, from string, known bool) {
 	from = "no server that uses it was read"
 	for _, c := range d.t.Components {
 		if c.Kind != KindPostgres || c.Standby || !slices.Contains(c.Secrets, item.ID) {
@@ -160,7 +161,7 @@ func (d *derivation) roleExpiry(item StoredSecret) (at time.Time, from string, k
 
 // certExpiry is the earliest notAfter served by the endpoints whose component
 // uses the secret.
-func (d *derivation) certExpiry(item StoredSecret) (at time.Time, from string, known bool) {
+func (d *derivation) certExpiry(item *StoredSecret) (at time.Time, from string, known bool) {
 	from = "no endpoint that uses it was read"
 	for _, c := range d.t.Components {
 		if !slices.Contains(c.Secrets, item.ID) {

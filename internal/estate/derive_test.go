@@ -278,7 +278,7 @@ func TestExpiry(t *testing.T) {
 			for i := range s.Topology.Secrets {
 				s.Topology.Secrets[i].Grace = c.grace
 			}
-			d := &derivation{s: s, t: s.Topology, now: noon, secrets: map[string]secretState{}}
+			d := &derivation{s: s, t: s.Topology, now: noon, secrets: map[string]*secretState{}}
 			if got := d.secret("token"); got.word != c.word || got.status != c.status {
 				t.Errorf("%s %s (%s), want %s %s", got.word, got.status, got.note, c.word, c.status)
 			}

@@ -163,11 +163,19 @@ func (s *Snapshot) Changed(id ID) uint64 {
 
 // Slot returns what is known under k.
 func (s *Snapshot) Slot(k Key) (Slot, bool) {
-	at, ok := s.place[k]
-	if !ok {
+	slot := s.slot(k)
+	if slot == nil {
 		return Slot{}, false
 	}
-	return *s.owners[at.owner].slots[at.index], true
+	return *slot, true
+}
+
+func (s *Snapshot) slot(k Key) *Slot {
+	at, ok := s.place[k]
+	if !ok {
+		return nil
+	}
+	return s.owners[at.owner].slots[at.index]
 }
 
 // Slots lists what is known of a component, in the order in which its reads
