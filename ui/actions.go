@@ -1,0 +1,97 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/panes"
+)
+
+// noSubject refuses what acts on a component when none is drawn.
+func noSubject(m *Model) string {
+	if m.subject() == "" {
+		if m.filter != "" {
+			return "no component of this pane matches the filter"
+		}
+		return "this pane has no component"
+	}
+	return ""
+}
+
+// cannotCheck refuses to check while the frame is frozen, because the answer
+// would not be seen, and when nothing can check.
+func cannotCheck(m *Model) string {
+	switch {
+	case !m.frozen.IsZero():
+		return "the frame is frozen; z shows live data"
+	case m.opt.Checker == nil:
+		return "no checks are running"
+	}
+	return ""
+}
+
+func cannotCheckOne(m *Model) string {
+	if why := cannotCheck(m); why != "" {
+		return why
+	}
+	return noSubject(m)
+}
+
+// checkOne makes the checks of the component under the cursor due.
+func checkOne(m *Model) tea.Cmd {
+	id := m.subject()
+	m.say("checking " + m.name(id))
+	return m.guard.command("checking now", func() tea.Msg { m.opt.Checker.CheckNow(id); return nil })
+}
+
+// checkAll makes every check due.
+func checkAll(m *Model) tea.Cmd {
+	m.say("checking every component")
+	return m.guard.command("checking now", func() tea.Msg { m.opt.Checker.CheckNow(); return nil })
+}
+
+// toggleFreeze holds what is shown, or shows live data again. What is seen goes
+// on arriving beneath.
+func (m *Model) toggleFreeze() {
+	if m.frozen.IsZero() {
+		m.frozen = m.shown.Now
+		m.say("frozen; data goes on arriving, z shows it")
+		return
+	}
+	m.frozen, m.shown = time.Time{}, m.live
+	m.say("live")
+}
+
+func (m *Model) toggleShare() {
+	m.share = !m.share
+	if m.share {
+		m.say("share mode: hosts, account ids and ARNs are masked")
+		return
+	}
+	m.say("share mode is off: hosts, account ids and ARNs show")
+}
+
+// copyReading puts the reading of a component on the clipboard, as text and
+// with the same masks as the screen.
+func copyReading(m *Model) tea.Cmd {
+	id := m.subject()
+	m.say(fmt.Sprintf("copied %s, if the terminal lets programs copy (OSC 52)", m.name(id)))
+	text := m.opt.Scrub(readingText(panes.Frame{Theme: m.theme, Now: m.shown.Now, Share: m.share}, m.shown.Readings, id))
+	return tea.SetClipboard(text)
+}
+
+// quit leaves, and asks first while something runs.
+func quit(m *Model) tea.Cmd {
+	running := plain(m.opt.Running())
+	if running == "" {
+		return tea.Quit
+	}
+	m.ask(&dialog{
+		title:   "Quit while something runs?",
+		body:    []string{running, "Quitting interrupts it. It can be resumed."},
+		buttons: []button{{"Stay", nil}, {"Quit", func(*Model) tea.Cmd { return tea.Quit }}},
+	})
+	return nil
+}

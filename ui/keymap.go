@@ -1,0 +1,227 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/panes"
+)
+
+// binding is one row of the keymap: which keys do what, where, and why not now.
+// Footer, help, palette and the refusal of a key are all made from it.
+type binding struct {
+	keys  []string // as Bubble Tea names them
+	shown string   // how they are written; the first of keys when empty
+	does  string   // for help and palette
+	short string   // for the footer; empty keeps it out of the footer
+	group string   // the heading in help
+	modes modeSet  // where it works
+	// palette is whether it can be chosen by name.
+	palette bool
+	run     func(*Model) tea.Cmd
+	// refuse says why it does not work now; nil or empty when it does.
+	refuse func(*Model) string
+}
+
+// Headings of the help.
+const (
+	groupLook = "Look"
+	groupMove = "Move"
+	groupDo   = "Do"
+	groupType = "Type"
+	groupMore = "Console"
+)
+
+// do makes an action of a change to the model that needs no command.
+func do(f func(*Model)) func(*Model) tea.Cmd {
+	return func(m *Model) tea.Cmd { f(m); return nil }
+}
+
+// keymap is every key of the console. Within a mode a key has one meaning; a
+// test holds the table to that.
+var keymap []binding
+
+// The table refers to functions that read it, so it is filled in here.
+func init() {
+	keymap = table()
+	bindings = index(keymap)
+}
+
+func table() []binding {
+	return []binding{
+		{keys: []string{"enter"}, does: "Open the detail of the component", short: "detail", group: groupLook,
+			modes: in(modePlanes), run: do(func(m *Model) { m.show(m.subject()) }), refuse: noSubject},
+		{keys: []string{"esc"}, does: "Clear the filter", group: groupLook, modes: in(modePlanes),
+			run: do(func(m *Model) { m.filter = "" })},
+		{keys: []string{"esc"}, does: "Back to the planes", short: "back", group: groupLook, modes: in(modeDetail),
+			run: do(func(m *Model) { m.showView(modePlanes) })},
+		{keys: []string{"1"}, does: "Planes: the four live panes", group: groupLook, palette: true,
+			modes: in(modePlanes, modeDetail), run: do(func(m *Model) { m.showView(modePlanes) })},
+
+		{keys: []string{"up", "k"}, shown: "↑ k", does: "Up, into the pane above", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.vertical(-1) })},
+		{keys: []string{"down", "j"}, shown: "↓ j", does: "Down, into the pane below", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.vertical(1) })},
+		{keys: []string{"left", "h"}, shown: "← h", does: "Pane to the left", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.horizontal(-1) })},
+		{keys: []string{"right", "l"}, shown: "→ l", does: "Pane to the right", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.horizontal(1) })},
+		{keys: []string{"tab"}, does: "Next pane", short: "pane", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.cycle(1) })},
+		{keys: []string{"shift+tab"}, does: "Previous pane", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.cycle(-1) })},
+		{keys: []string{"home", "g"}, shown: "home g", does: "First of the pane", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.end(false) })},
+		{keys: []string{"end", "G"}, shown: "end G", does: "Last of the pane", group: groupMove,
+			modes: in(modePlanes), run: do(func(m *Model) { m.end(true) })},
+
+		{keys: []string{"up", "k"}, shown: "↑ k", does: "Scroll up", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-1) })},
+		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(1) })},
+		{keys: []string{"pgup", "ctrl+u"}, shown: "pgup", does: "Scroll up a page", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-m.layout().body.h) })},
+		{keys: []string{"pgdown", "ctrl+d"}, shown: "pgdn", does: "Scroll down a page", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(m.layout().body.h) })},
+		{keys: []string{"home", "g"}, shown: "home g", does: "To the top", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-m.cache.detailTotal) })},
+		{keys: []string{"end", "G"}, shown: "end G", does: "To the end", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(m.cache.detailTotal) })},
+		{keys: []string{"left", "h", "shift+tab"}, shown: "← h", does: "Previous component of the plane", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.beside(-1) })},
+		{keys: []string{"right", "l", "tab"}, shown: "→ l", does: "Next component of the plane", short: "next", group: groupMove,
+			modes: in(modeDetail), run: do(func(m *Model) { m.beside(1) })},
+
+		{keys: []string{"r"}, does: "Check this component now", short: "check", group: groupDo, palette: true,
+			modes: in(modePlanes, modeDetail), run: checkOne, refuse: cannotCheckOne},
+		{keys: []string{"R"}, does: "Check every component now", group: groupDo, palette: true,
+			modes: in(modePlanes, modeDetail), run: checkAll, refuse: cannotCheck},
+		{keys: []string{"/"}, does: "Filter the components", short: "filter", group: groupDo, palette: true,
+			modes: in(modePlanes), run: do(func(m *Model) { m.open(modeFilter) })},
+		{keys: []string{"y"}, does: "Copy this component's reading", short: "copy", group: groupDo, palette: true,
+			modes: in(modePlanes, modeDetail), run: copyReading, refuse: noSubject},
+		{keys: []string{"z"}, does: "Freeze the frame, or show live data again", short: "freeze", group: groupDo, palette: true,
+			modes: in(modePlanes, modeDetail), run: do((*Model).toggleFreeze)},
+		{keys: []string{"S"}, does: "Share mode: mask hosts, account ids and ARNs", short: "share", group: groupDo, palette: true,
+			modes: in(modePlanes, modeDetail), run: do((*Model).toggleShare)},
+
+		{keys: []string{":"}, does: "Palette: everything by name", short: "palette", group: groupMore,
+			modes: in(modePlanes, modeDetail), run: do((*Model).openPalette)},
+		{keys: []string{"?"}, does: "Help for this view", short: "help", group: groupMore, palette: true,
+			modes: in(modePlanes, modeDetail), run: do(func(m *Model) { m.helpScroll = 0; m.open(modeHelp) })},
+		{keys: []string{"q"}, does: "Quit", short: "quit", group: groupMore, palette: true,
+			modes: in(modePlanes, modeDetail), run: quit},
+		{keys: []string{"ctrl+c"}, does: "Quit from anywhere but a dialog", group: groupMore,
+			modes: in(modePlanes, modeDetail, modeFilter, modeHelp, modePalette), run: quit},
+
+		{keys: []string{"enter"}, does: "Keep the filter", short: "keep", group: groupType,
+			modes: in(modeFilter), run: do((*Model).close)},
+		{keys: []string{"esc"}, does: "Clear the filter", short: "clear", group: groupType,
+			modes: in(modeFilter), run: do(func(m *Model) { m.filter = ""; m.close() })},
+		{keys: []string{"backspace"}, does: "Take back a letter", group: groupType,
+			modes: in(modeFilter, modePalette), run: do((*Model).backspace)},
+		{keys: []string{"ctrl+u"}, does: "Take back everything", group: groupType,
+			modes: in(modeFilter, modePalette), run: do(func(m *Model) { m.setInput("") })},
+
+		{keys: []string{"enter"}, does: "Do it", short: "choose", group: groupType,
+			modes: in(modePalette), run: (*Model).choose},
+		{keys: []string{"up", "ctrl+p", "shift+tab"}, shown: "↑", does: "Up", group: groupType,
+			modes: in(modePalette), run: do(func(m *Model) { m.palette.move(-1) })},
+		{keys: []string{"down", "ctrl+n", "tab"}, shown: "↓", does: "Down", short: "next", group: groupType,
+			modes: in(modePalette), run: do(func(m *Model) { m.palette.move(1) })},
+		{keys: []string{"esc"}, does: "Close", short: "close", group: groupType,
+			modes: in(modePalette), run: do((*Model).close)},
+
+		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", group: groupMove,
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(1) })},
+		{keys: []string{"up", "k"}, shown: "↑ k", does: "Scroll up", group: groupMove,
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(-1) })},
+		{keys: []string{"pgdown", "space", "ctrl+d"}, shown: "pgdn", does: "Scroll down a page", group: groupMove,
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(m.layout().body.h) })},
+		{keys: []string{"pgup", "ctrl+u"}, shown: "pgup", does: "Scroll up a page", group: groupMove,
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(-m.layout().body.h) })},
+		{keys: []string{"esc", "?", "q", "enter"}, does: "Close the help", short: "close", group: groupMore,
+			modes: in(modeHelp), run: do((*Model).close)},
+
+		{keys: []string{"left", "shift+tab", "h"}, shown: "←", does: "Button to the left", group: groupMove,
+			modes: in(modeDialog), run: do(func(m *Model) { m.dialog.move(-1) })},
+		{keys: []string{"right", "tab", "l"}, shown: "← →", does: "Button to the right", short: "button", group: groupMove,
+			modes: in(modeDialog), run: do(func(m *Model) { m.dialog.move(1) })},
+		{keys: []string{"enter"}, does: "Press the button", short: "press", group: groupMore,
+			modes: in(modeDialog), run: (*Model).press},
+		{keys: []string{"esc", "ctrl+c"}, shown: "esc", does: "Cancel", short: "cancel", group: groupMore,
+			modes: in(modeDialog), run: do((*Model).close)},
+	}
+}
+
+// lookup finds what a key does in a mode.
+func lookup(md mode, key string) *binding { return bindings[md][key] }
+
+// bindings is the keymap by mode and key.
+var bindings [modes]map[string]*binding
+
+func index(rows []binding) (all [modes]map[string]*binding) {
+	for md := range all {
+		all[md] = map[string]*binding{}
+		for i := range rows {
+			if rows[i].modes.has(mode(md)) {
+				for _, k := range rows[i].keys {
+					all[md][k] = &rows[i]
+				}
+			}
+		}
+	}
+	return all
+}
+
+// label is how a binding's keys are written.
+func (b *binding) label(ascii bool) string {
+	switch {
+	case b.shown == "":
+		return b.keys[0]
+	case ascii:
+		return asciiArrows.Replace(b.shown)
+	}
+	return b.shown
+}
+
+var asciiArrows = strings.NewReplacer("↑", "up", "↓", "down", "←", "left", "→", "right")
+
+// refusal says why a binding does not work now; empty when it does.
+func (b *binding) refusal(m *Model) string {
+	if b.refuse == nil {
+		return ""
+	}
+	return b.refuse(m)
+}
+
+// hints are the keys of the footer for a mode.
+func (m *Model) hints(md mode) []panes.KeyHint {
+	var out []panes.KeyHint
+	for i := range keymap {
+		if b := &keymap[i]; b.modes.has(md) && b.short != "" {
+			out = append(out, panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.short, Disabled: b.refusal(m)})
+		}
+	}
+	return out
+}
+
+// helpGroups are all keys of a mode under their headings.
+func (m *Model) helpGroups(md mode) []panes.HelpGroup {
+	var out []panes.HelpGroup
+	for i := range keymap {
+		b := &keymap[i]
+		if !b.modes.has(md) {
+			continue
+		}
+		at := slices.IndexFunc(out, func(g panes.HelpGroup) bool { return g.Title == b.group })
+		if at < 0 {
+			out = append(out, panes.HelpGroup{Title: b.group})
+			at = len(out) - 1
+		}
+		out[at].Keys = append(out[at].Keys, panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.does, Disabled: b.refusal(m)})
+	}
+	return out
+}

@@ -1,0 +1,155 @@
+package ui
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/internal/estate"
+	"warroom/internal/theme"
+)
+
+// messageStays is how long the footer shows a message.
+const messageStays = 6 * time.Second
+
+// longestInput bounds what is typed into the filter or the palette, in runes.
+const longestInput = 64
+
+// Model is the console.
+type Model struct {
+	opt   Options
+	guard *guard
+	pump  *pump
+
+	theme      *theme.Theme
+	themeGiven bool // do not follow the terminal's background
+	width      int
+	height     int
+
+	live   Picture   // the newest
+	shown  Picture   // what is drawn: live, or what it was when frozen
+	frozen time.Time // zero when live
+
+	mode mode
+	view mode // the view under mode
+
+	focus    estate.Plane
+	selected [len(estate.Planes)]estate.ID // what the cursor was put on
+	orders   [len(estate.Planes)]order
+	filter   string
+
+	detail       estate.ID
+	detailScroll int
+	helpScroll   int
+	palette      *palette
+	dialog       *dialog
+
+	message   string
+	messageAt time.Time
+	share     bool
+
+	cache cache
+}
+
+// New makes a console. Run runs it; on its own it is for tests.
+func New(o Options) *Model { return newModel(context.Background(), o, newGuard(nil, nil)) }
+
+func newModel(ctx context.Context, o Options, g *guard) *Model {
+	o = o.withDefaults()
+	now := o.Clock()
+	first := firstPicture(o.Derive(o.Snapshot, now), now)
+	m := &Model{
+		opt: o, guard: g, theme: o.Theme, themeGiven: o.Theme != nil, share: o.Share,
+		width: o.Terminal.Width, height: o.Terminal.Height,
+		live: first, shown: first,
+	}
+	if m.theme == nil {
+		m.setTheme(theme.Default)
+	}
+	m.pump = newPump(ctx, o, first)
+	m.cache.prose = scrubbed(o.Scrub)
+	return m
+}
+
+func (m *Model) setTheme(name string) {
+	if t, err := theme.Choose(name, m.opt.NoColor); err == nil {
+		m.theme = t
+	}
+}
+
+// Init starts what goes on beside the keys: the feed and the clock.
+func (m *Model) Init() tea.Cmd {
+	if m.opt.Feed != nil {
+		m.guard.start("the feed of readings", m.pump.read)
+	}
+	cmds := []tea.Cmd{m.nextPicture()}
+	if !m.themeGiven && !m.opt.NoColor {
+		cmds = append(cmds, tea.RequestBackgroundColor)
+	}
+	return tea.Batch(cmds...)
+}
+
+func (m *Model) nextPicture() tea.Cmd {
+	return m.guard.command("reading the estate", m.pump.next)
+}
+
+// Update takes one message.
+func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case pictureMsg:
+		m.take(Picture(msg))
+		return m, m.nextPicture()
+	case feedErrMsg:
+		m.say("no new readings: " + plain(msg.err.Error()))
+		return m, m.nextPicture()
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+	case tea.KeyPressMsg:
+		return m, m.key(msg)
+	case tea.PasteMsg:
+		// Text may be pasted where text is typed, and nowhere else: a paste is
+		// never a series of commands.
+		m.typed(msg.Content)
+	case tea.BackgroundColorMsg:
+		if !m.themeGiven && msg.Color != nil && !msg.IsDark() {
+			m.setTheme(theme.Light)
+		}
+	}
+	return m, nil
+}
+
+// take makes p the newest picture, and shows it unless the frame is frozen.
+func (m *Model) take(p Picture) {
+	m.live = p
+	if m.frozen.IsZero() {
+		m.shown = p
+	}
+	if m.message != "" && p.Now.Sub(m.messageAt) >= messageStays {
+		m.message = ""
+	}
+}
+
+// say shows a message in the footer until the next key or for a while.
+func (m *Model) say(text string) { m.message, m.messageAt = text, m.live.Now }
+
+// name is what a component is called.
+func (m *Model) name(id estate.ID) string {
+	if c, ok := m.shown.Readings.Snapshot.Topology.Component(id); ok {
+		return plain(c.Name)
+	}
+	return plain(string(id))
+}
+
+// plain strips control characters, so that text from outside is text wherever
+// it ends up.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,103 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/internal/estate"
+)
+
+// pictureMsg brings a new picture; feedErrMsg a feed that had none.
+type (
+	pictureMsg Picture
+	feedErrMsg struct{ err error }
+)
+
+// share of a core that reading the same snapshot again, only because time has
+// passed, may take: one part in this many.
+const rereadShare = 200
+
+// pump turns snapshots and the passing of time into pictures. Its goroutine
+// reads the feed; next is the one command, armed again after each message.
+type pump struct {
+	ctx    context.Context
+	feed   Feed
+	clock  func() time.Time
+	derive func(*estate.Snapshot, time.Time) *estate.Readings
+
+	snaps chan *estate.Snapshot // the newest not yet derived
+	errs  chan error
+
+	// of the one running next
+	snap    *estate.Snapshot
+	last    Picture
+	derived time.Time
+	cost    time.Duration
+}
+
+func newPump(ctx context.Context, o Options, first Picture) *pump {
+	return &pump{
+		ctx: ctx, feed: o.Feed, clock: o.Clock, derive: o.Derive,
+		snaps: make(chan *estate.Snapshot, 1), errs: make(chan error, 1),
+		snap: o.Snapshot, last: first,
+	}
+}
+
+// read takes snapshots from the feed until ctx ends. Of those that come faster
+// than they are derived, the latest wins.
+func (p *pump) read() {
+	for p.ctx.Err() == nil {
+		s, err := p.feed.Next(p.ctx)
+		switch {
+		case p.ctx.Err() != nil:
+			return
+		case err != nil:
+			select {
+			case p.errs <- err:
+			default:
+			}
+			wait := time.NewTimer(time.Second)
+			select {
+			case <-wait.C:
+			case <-p.ctx.Done():
+				wait.Stop()
+				return
+			}
+		case s != nil:
+			select {
+			case <-p.snaps:
+			default:
+			}
+			p.snaps <- s // there is room: this is the only sender
+		}
+	}
+}
+
+// next waits for a snapshot or the next full second and derives a picture.
+func (p *pump) next() tea.Msg {
+	now := p.clock()
+	tick := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
+	defer tick.Stop()
+	fresh := false
+	select {
+	case <-p.ctx.Done():
+		return nil
+	case err := <-p.errs:
+		return feedErrMsg{err}
+	case p.snap = <-p.snaps:
+		fresh = true
+	case <-tick.C:
+	}
+	began := time.Now()
+	now = p.clock()
+	if !fresh && began.Sub(p.derived) < p.cost*rereadShare {
+		p.last = p.last.next(p.last.Readings, now) // ages only
+		return pictureMsg(p.last)
+	}
+	p.last = p.last.next(p.derive(p.snap, now), now)
+	p.derived = time.Now()
+	p.cost = p.derived.Sub(began)
+	return pictureMsg(p.last)
+}

@@ -1,0 +1,327 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/internal/estate"
+	"warroom/internal/theme"
+	"warroom/panes"
+)
+
+// section is a part of the screen with the rows it was last drawn as. Its
+// version changes only when its rows did.
+type section[K comparable] struct {
+	key     K
+	drawn   bool
+	rows    []string
+	version uint64
+}
+
+func (s *section[K]) get(key K, prose func(string) string, draw func() []string) []string {
+	if s.drawn && s.key == key {
+		return s.rows
+	}
+	rows := draw()
+	for i, row := range rows {
+		rows[i] = prose(row)
+	}
+	s.key, s.drawn = key, true
+	if !slices.Equal(rows, s.rows) {
+		s.rows = rows
+		s.version++
+	}
+	return s.rows
+}
+
+// look is what every section depends on besides what it shows.
+type look struct {
+	w, h  int
+	theme *theme.Theme
+	share bool
+}
+
+type bandKey struct {
+	look
+	info   panes.BandInfo
+	second int64
+}
+
+type paneKey struct {
+	look
+	version  uint64
+	focused  bool
+	selected estate.ID
+	filter   string
+}
+
+type stripKey struct {
+	look
+	version uint64
+}
+
+type detailKey struct {
+	look
+	readings *estate.Readings
+	now      time.Time
+	id       estate.ID
+	scroll   int
+}
+
+// keysKey stands for what footer and help show: the keys of a mode and which of
+// them are refused.
+type keysKey struct {
+	look
+	mode     mode
+	frozen   bool
+	subject  bool
+	filtered bool
+	text     string
+	scroll   int
+}
+
+type paletteKey struct {
+	look
+	of       *palette
+	version  int
+	selected int
+}
+
+type dialogKey struct {
+	look
+	of       *dialog
+	selected int
+}
+
+// frameKey stands for the whole screen.
+type frameKey struct {
+	layout   layout
+	mode     mode
+	view     mode
+	versions [11]uint64
+}
+
+// cache is everything that was drawn. Only View changes it.
+type cache struct {
+	prose  func(string) string
+	band   section[bandKey]
+	panes  [len(estate.Planes)]section[paneKey]
+	strip  section[stripKey]
+	detail section[detailKey]
+	help   section[keysKey]
+	footer section[keysKey]
+	pal    section[paletteKey]
+	dialog section[dialogKey]
+
+	detailTotal, helpTotal int // rows there are, seen or not
+	worst                  estate.Status
+	worstOf                uint64 // the picture that worst was taken from
+
+	frame   frameKey
+	content string
+	redrawn int // how often content was put together, for tests
+}
+
+// View draws the screen.
+func (m *Model) View() tea.View {
+	v := tea.NewView(m.content())
+	v.AltScreen = true
+	v.WindowTitle = m.title()
+	v.BackgroundColor, v.ForegroundColor = m.theme.Background, m.theme.Foreground
+	return v
+}
+
+// title names the environment and nothing that was read.
+func (m *Model) title() string {
+	t := m.shown.Readings.Snapshot.Topology
+	title := "warroom " + plain(t.Environment)
+	if t.Drill != "" {
+		title += " DRILL"
+	}
+	return title
+}
+
+func (m *Model) look(w, h int) look { return look{w, h, m.theme, m.share} }
+
+func (m *Model) frameOf(w, h int) panes.Frame {
+	return panes.Frame{Width: w, Height: h, Theme: m.theme, Now: m.shown.Now, Share: m.share}
+}
+
+// content is the whole screen as text, rows joined by line ends.
+func (m *Model) content() string {
+	if m.width < 1 || m.height < 1 {
+		return ""
+	}
+	l, c := m.layout(), &m.cache
+	key := frameKey{layout: l, mode: m.mode, view: m.view}
+
+	band := m.drawBand(l)
+	body := m.drawBody(l, &key)
+	var strip []string
+	if l.strip > 0 {
+		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all}, c.prose, func() []string {
+			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings), l.body.w, l.strip)
+		})
+		key.versions[0] = c.strip.version
+	}
+	footer := m.drawFooter(l)
+	box := m.drawBox()
+	key.versions[1], key.versions[2] = c.band.version, c.footer.version
+	key.versions[3], key.versions[4] = c.pal.version, c.dialog.version
+	if c.content != "" && c.frame == key {
+		return c.content
+	}
+
+	rows := make([]string, 0, m.height)
+	rows = append(rows, band...)
+	rows = append(rows, body()...)
+	rows = append(rows, strip...)
+	rows = append(rows, footer...)
+	if box != nil {
+		rows = over(rows, box, m.width)
+	}
+	c.frame, c.content = key, strings.Join(rows, "\n")
+	c.redrawn++
+	return c.content
+}
+
+// over lays a box over the middle of a screen, a little above its centre.
+func over(rows, box []string, width int) []string {
+	if len(box) > len(rows) {
+		box = box[:len(rows)]
+	}
+	y := (len(rows) - len(box)) / 3
+	x := max(0, (width-cells(box[0]))/2)
+	return panes.Overlay(rows, box, x, y)
+}
+
+func (m *Model) drawBand(l layout) []string {
+	if l.band == 0 {
+		return nil
+	}
+	t := m.shown.Readings.Snapshot.Topology
+	info := panes.BandInfo{
+		Environment: t.Environment, Drill: t.Drill, Mode: "READ-ONLY",
+		Frozen: m.frozen, Share: m.share, Status: m.worst(),
+	}
+	now := m.live.Now
+	return m.cache.band.get(bandKey{m.look(m.width, l.band), info, now.Unix()}, m.cache.prose, func() []string {
+		f := m.frameOf(m.width, l.band)
+		f.Now = now
+		return rowsOf(panes.Band(f, info), m.width, l.band)
+	})
+}
+
+// worst is the summary of what is shown.
+func (m *Model) worst() estate.Status {
+	if w := &m.cache; w.worstOf != m.shown.all || w.worstOf == 0 {
+		w.worstOf, w.worst = m.shown.all, estate.NA
+		for _, r := range m.shown.Readings.All {
+			w.worst = estate.Worst(w.worst, r.Status)
+		}
+	}
+	return m.cache.worst
+}
+
+// drawBody draws what lies between band and strip, and says in key what it drew.
+// The rows are put together only when they are asked for.
+func (m *Model) drawBody(l layout, key *frameKey) func() []string {
+	c, b := &m.cache, l.body
+	switch {
+	case b.h == 0:
+		return func() []string { return nil }
+	case m.mode == modeHelp:
+		k := m.keysKey(b.w, b.h, m.view)
+		k.scroll, k.text = m.helpScroll, m.view.String()
+		rows := c.help.get(k, c.prose, func() []string {
+			drawn, total := panes.Help(m.frameOf(b.w, b.h), m.view.String(), m.helpGroups(m.view), m.helpScroll)
+			c.helpTotal = total
+			return rowsOf(drawn, b.w, b.h)
+		})
+		key.versions[5] = c.help.version
+		return func() []string { return rows }
+	case m.view == modeDetail:
+		k := detailKey{m.look(b.w, b.h), m.shown.Readings, m.shown.Now, m.detail, m.detailScroll}
+		rows := c.detail.get(k, c.prose, func() []string {
+			drawn, total := panes.Detail(m.frameOf(b.w, b.h), m.shown.Readings, m.detail, m.detailScroll)
+			c.detailTotal = total
+			return rowsOf(drawn, b.w, b.h)
+		})
+		key.versions[6] = c.detail.version
+		return func() []string { return rows }
+	}
+	var drawn [len(estate.Planes)][]string
+	for _, p := range estate.Planes {
+		if l.panes[p].h > 0 && l.panes[p].w > 0 {
+			drawn[p] = m.drawPane(p, l.panes[p])
+			key.versions[7+int(p)] = c.panes[p].version
+		}
+	}
+	return func() []string { return l.join(drawn) }
+}
+
+// join puts four panes together.
+func (l layout) join(p [len(estate.Planes)][]string) []string {
+	switch l.arrangement {
+	case square:
+		return append(panes.Beside(p[estate.Edge], p[estate.Service]), panes.Beside(p[estate.State], p[estate.Control])...)
+	case columns:
+		return panes.Beside(panes.Beside(panes.Beside(p[0], p[1]), p[2]), p[3])
+	}
+	return p[l.focus]
+}
+
+func (m *Model) drawPane(p estate.Plane, r rect) []string {
+	v := panes.PlaneView{Plane: p, Focused: p == m.focus, Selected: m.cursor(p), Filter: m.filter}
+	k := paneKey{m.look(r.w, r.h), m.shown.planes[p], v.Focused, v.Selected, v.Filter}
+	return m.cache.panes[p].get(k, m.cache.prose, func() []string {
+		return rowsOf(panes.Plane(m.frameOf(r.w, r.h), m.shown.Readings, v), r.w, r.h)
+	})
+}
+
+func (m *Model) keysKey(w, h int, of mode) keysKey {
+	return keysKey{
+		look: m.look(w, h), mode: of, frozen: !m.frozen.IsZero(),
+		subject: m.subject() != "", filtered: m.filter != "",
+	}
+}
+
+// drawFooter draws the keys that work now, or what is being typed.
+func (m *Model) drawFooter(l layout) []string {
+	if l.footer == 0 {
+		return nil
+	}
+	text := m.message
+	if m.mode == modeFilter || m.mode == modePlanes && m.filter != "" && text == "" {
+		text = "/" + m.filter
+		if m.mode == modeFilter {
+			text += m.theme.Glyphs.Cursor
+		}
+	}
+	k := m.keysKey(m.width, l.footer, m.mode)
+	k.text = text
+	return m.cache.footer.get(k, m.cache.prose, func() []string {
+		return rowsOf(panes.Footer(m.frameOf(m.width, l.footer), m.hints(m.mode), text), m.width, l.footer)
+	})
+}
+
+// drawBox draws what lies over the screen, if anything does.
+func (m *Model) drawBox() []string {
+	c := &m.cache
+	switch {
+	case m.mode == modePalette:
+		p, w, h := m.palette, min(m.width, 76), min(m.height, max(m.height*2/3, 12))
+		return c.pal.get(paletteKey{m.look(w, h), p, p.version, p.selected}, c.prose, func() []string {
+			return panes.Palette(m.frameOf(w, h), p.query, p.drawn, p.selected)
+		})
+	case m.mode == modeDialog:
+		d, w, h := m.dialog, min(m.width, 64), m.height
+		return c.dialog.get(dialogKey{m.look(w, h), d, d.selected}, c.prose, func() []string {
+			return panes.Dialog(m.frameOf(w, h), d.title, d.body, d.labels(), d.selected)
+		})
+	}
+	return nil
+}
