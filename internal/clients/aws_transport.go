@@ -1,0 +1,214 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
+
+	"warroom/internal/estate"
+)
+
+// awsBodyLimit bounds one answer of AWS. The largest honest one, a page of
+// metric data, stays under 4 MiB.
+const awsBodyLimit = 8 << 20
+
+// errTooLarge ends the reading of an answer that has no end.
+var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", awsBodyLimit>>20)
+
+// bodyError marks an error of the connection while an answer's body was read, so
+// that it is told from a body that came whole and cannot be parsed.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "the answer broke off: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// bounded is an HTTP client whose answers end at limit bytes.
+type bounded struct {
+	client aws.HTTPClient
+	limit  int64
+}
+
+func (b *bounded) Do(req *http.Request) (*http.Response, error) {
+	res, err := b.client.Do(req)
+	if res != nil && res.Body != nil {
+		res.Body = &boundedBody{ReadCloser: res.Body, left: b.limit}
+	}
+	return res, err
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLarge
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	if err != nil && err != io.EOF {
+		err = &bodyError{err}
+	}
+	return n, err
+}
+
+// paces are requests a second and the burst allowed, per account and operation,
+// below the quotas that AWS publishes (Service Quotas, per account and region):
+// Secrets Manager ListSecrets and BatchGetSecretValue 100/s, DescribeSecret
+// 40,000/s, GetSecretValue 10,000/s; KMS DescribeKey 2,000/s,
+// GetKeyRotationStatus 1,000/s; Lambda control plane reads 100/s together,
+// GetPolicy 15/s; CloudWatch GetMetricData 50/s; Logs FilterLogEvents 5/s in the
+// strictest regions; CloudTrail LookupEvents 2/s; STS 600/s. Others share the
+// account, so we take a fraction.
+var paces = map[string]struct {
+	perSecond rate.Limit
+	burst     int
+}{
+	"ListSecrets":              {40, 20},
+	"BatchGetSecretValue":      {40, 20},
+	"DescribeSecret":           {500, 200},
+	"GetSecretValue":           {200, 100},
+	"DescribeKey":              {100, 50},
+	"GetKeyRotationStatus":     {50, 25},
+	"GetFunctionConfiguration": {20, 10},
+	"GetFunctionConcurrency":   {20, 10},
+	"GetPolicy":                {5, 5},
+	"GetMetricData":            {10, 10},
+	"FilterLogEvents":          {3, 3},
+	"LookupEvents":             {1, 1},
+	"GetCallerIdentity":        {20, 10},
+	"AssumeRole":               {5, 5},
+}
+
+// defaultPace is for operations that the table does not name.
+const defaultPace = 5
+
+// pacer holds back the calls of one account.
+type pacer struct {
+	mu       sync.Mutex
+	limiters map[string]*rate.Limiter
+}
+
+func newPacer() *pacer { return &pacer{limiters: map[string]*rate.Limiter{}} }
+
+func (p *pacer) limiter(operation string) *rate.Limiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.limiters[operation]
+	if !ok {
+		pace, known := paces[operation]
+		if !known {
+			pace.perSecond, pace.burst = defaultPace, defaultPace
+		}
+		l = rate.NewLimiter(pace.perSecond, pace.burst)
+		p.limiters[operation] = l
+	}
+	return l
+}
+
+// install has every attempt of every call wait for its turn.
+func (p *pacer) install(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("WarroomPace", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		operation := awsmiddleware.GetOperationName(ctx)
+		limiter := p.limiter(operation)
+		if err := limiter.Wait(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			} else {
+				err = &estate.Failure{
+					Kind:   estate.Paused,
+					Detail: fmt.Sprintf("%s is kept below %v calls a second, and its turn does not come within the timeout", operation, limiter.Limit()),
+				}
+			}
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+		return next.HandleFinalize(ctx, in)
+	}), "Retry", middleware.After)
+}
+
+// renewing hands out credentials, and loads them anew after they were missing or
+// refused: the SDK reads shared files once, and an operator renews a session
+// while we run.
+type renewing struct {
+	load  func(context.Context) (aws.CredentialsProvider, error)
+	again time.Duration // how long a failure to get any is remembered, at least
+	next  string
+
+	mu       sync.Mutex
+	provider aws.CredentialsProvider // nil: load anew
+	loadedAt time.Time
+	failure  *credentialsError
+	failedAt time.Time
+}
+
+// Retrieve satisfies aws.CredentialsProvider.
+//
+// A failure is remembered for a moment: instance metadata that swallows packets
+// would otherwise cost every read its whole timeout.
+func (r *renewing) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	r.mu.Lock()
+	if r.failure != nil && time.Since(r.failedAt) < r.again {
+		defer r.mu.Unlock()
+		return aws.Credentials{}, r.failure
+	}
+	if r.provider == nil {
+		provider, err := r.load(ctx)
+		if err != nil {
+			r.mu.Unlock()
+			return aws.Credentials{}, err
+		}
+		r.provider, r.loadedAt = provider, time.Now()
+	}
+	provider := r.provider
+	r.mu.Unlock()
+
+	creds, err := provider.Retrieve(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.failure = nil
+		return creds, nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return aws.Credentials{}, err
+	}
+	failure := &credentialsError{err: err, next: r.next}
+	r.failure, r.failedAt = failure, time.Now()
+	if r.provider == provider {
+		r.provider = nil
+	}
+	return aws.Credentials{}, failure
+}
+
+// install has credentials that AWS refused loaded anew at the next call.
+func (r *renewing) install(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("WarroomIdentity", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		out, meta, err := next.HandleInitialize(ctx, in)
+		if err != nil && Classify(err, "").Kind == estate.NoIdentity {
+			r.refused()
+		}
+		return out, meta, err
+	}), middleware.Before)
+}
+
+// refused forgets credentials that are older than a moment.
+func (r *renewing) refused() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.loadedAt) >= r.again {
+		r.provider = nil
+	}
+}

@@ -1,0 +1,106 @@
+package clients
+
+import (
+	"fmt"
+	"sync"
+
+	"warroom/internal/config"
+	"warroom/internal/estate"
+	"warroom/internal/redact"
+)
+
+// Set is every connection of one estate. It is safe for concurrent use.
+type Set struct {
+	cfg        *config.Config
+	net        redact.Net
+	aws        map[string]*AWS
+	vault      map[string]*Vault
+	kubernetes map[string]*Kubernetes
+
+	mu      sync.Mutex
+	closers []func()
+}
+
+// New prepares the connections that cfg names. It opens nothing and cannot fail:
+// what is wrong with a connection shows when it is used.
+func New(cfg *config.Config) *Set {
+	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}}
+	for _, account := range cfg.AWS {
+		s.aws[account.Name] = newAWS(s, account)
+	}
+	for _, cluster := range cfg.Vaults {
+		s.vault[cluster.Name] = &Vault{set: s, cluster: cluster, limit: cfg.Checks.Timeout}
+	}
+	for _, cluster := range cfg.Kubernetes {
+		s.kubernetes[cluster.Name] = &Kubernetes{set: s, cluster: cluster}
+	}
+	return s
+}
+
+// AWS returns the AWS account that warroom.yaml calls name.
+func (s *Set) AWS(name string) (*AWS, error) {
+	return named(s.aws, name, "AWS account", "aws")
+}
+
+// Vault returns the Vault cluster that warroom.yaml calls name.
+func (s *Set) Vault(name string) (*Vault, error) {
+	return named(s.vault, name, "Vault cluster", "vaults")
+}
+
+// Kubernetes returns the Kubernetes cluster that warroom.yaml calls name.
+func (s *Set) Kubernetes(name string) (*Kubernetes, error) {
+	return named(s.kubernetes, name, "Kubernetes cluster", "kubernetes")
+}
+
+func named[T any](all map[string]*T, name, what, where string) (*T, error) {
+	if one, ok := all[name]; ok {
+		return one, nil
+	}
+	return nil, &estate.Failure{
+		Kind:   estate.Misconfigure,
+		Doing:  fmt.Sprintf("use %s %q", what, name),
+		Detail: "warroom.yaml has none of that name",
+		Next:   "add it under " + where,
+	}
+}
+
+// Net knows the secret values that were read through the Set.
+func (s *Set) Net() *redact.Net { return &s.net }
+
+// Text makes remote text fit to be kept: scrubbed of the values that were read,
+// stripped, and at most limit runes.
+func (s *Set) Text(text string, limit int) string {
+	text = s.net.Scrub(text)
+	// What a control sequence had split is whole only now; what is cut off must
+	// not leave the beginning of a value behind.
+	whole := Strip(text, len(text)+1)
+	return Strip(s.net.Scrub(whole), limit)
+}
+
+// Failure is Classify with the words of the failure scrubbed of the values that
+// were read.
+func (s *Set) Failure(err error, doing string) *estate.Failure {
+	f := classify(err, doing, s.Text)
+	if f != nil {
+		f.Doing, f.Next = s.net.Scrub(f.Doing), s.net.Scrub(f.Next)
+	}
+	return f
+}
+
+// Close gives back idle connections. Reads under way end with their contexts.
+func (s *Set) Close() {
+	s.mu.Lock()
+	closers := s.closers
+	s.closers = nil
+	s.mu.Unlock()
+	for _, end := range closers {
+		end()
+	}
+}
+
+// onClose has end called by Close.
+func (s *Set) onClose(end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closers = append(s.closers, end)
+}

@@ -1,0 +1,134 @@
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"warroom/internal/config"
+	"warroom/internal/estate"
+)
+
+// Vault is one Vault cluster. Its client follows Vault's own environment
+// variables where warroom.yaml leaves something out.
+type Vault struct {
+	set     *Set
+	cluster config.VaultCluster
+	limit   time.Duration
+
+	mu     sync.Mutex
+	client *api.Client
+}
+
+// Name is what warroom.yaml calls the cluster.
+func (v *Vault) Name() string { return v.cluster.Name }
+
+// Client returns the cluster's client with the token as it is now: a token file
+// is read at every call, so that a renewed token is taken up. A cluster without
+// a token has a client all the same, for what Vault says to anybody. It never
+// retries by itself.
+func (v *Vault) Client() (*api.Client, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.client == nil {
+		client, err := v.connect()
+		if err != nil {
+			return nil, err
+		}
+		v.client = client
+	}
+	token, err := v.token()
+	if err != nil {
+		return nil, err
+	}
+	v.set.net.Register(token.Reveal())
+	v.client.SetToken(token.Reveal())
+	return v.client, nil
+}
+
+func (v *Vault) connect() (*api.Client, error) {
+	bad := func(err error) error {
+		return &estate.Failure{
+			Kind: estate.Misconfigure, Doing: "set up the client of Vault cluster " + v.cluster.Name,
+			Detail: Strip(err.Error(), DetailLimit), Next: "correct the cluster under vaults in warroom.yaml, or the VAULT_ variables",
+		}
+	}
+	cfg := api.DefaultConfig()
+	if cfg.Error != nil {
+		return nil, bad(cfg.Error)
+	}
+	cfg.MaxRetries = 0
+	if v.limit > 0 {
+		cfg.Timeout = v.limit
+	}
+	if v.cluster.Address != "" {
+		cfg.Address = v.cluster.Address
+	}
+	if v.cluster.CACert != "" {
+		if err := cfg.ConfigureTLS(&api.TLSConfig{CACert: v.cluster.CACert}); err != nil {
+			return nil, bad(err)
+		}
+	}
+	transport, ok := cfg.HttpClient.Transport.(*http.Transport)
+	if !ok {
+		return nil, bad(fmt.Errorf("unexpected HTTP transport %T", cfg.HttpClient.Transport))
+	}
+	transport.MaxResponseHeaderBytes = headerLimit
+	client, err := api.NewClient(cfg)
+	if err != nil {
+		return nil, bad(err)
+	}
+	cfg.HttpClient.Transport = &boundedTransport{transport}
+	v.set.onClose(transport.CloseIdleConnections)
+	if v.cluster.Namespace != "" {
+		client.SetNamespace(v.cluster.Namespace)
+	}
+	client.AddHeader("User-Agent", UserAgent)
+	return client, nil
+}
+
+// token is the configured file's, else VAULT_TOKEN, else that of ~/.vault-token,
+// which vault login writes; empty if there is none.
+func (v *Vault) token() (estate.Secret, error) {
+	path := v.cluster.TokenFile
+	if path == "" {
+		if token := os.Getenv(api.EnvVaultToken); token != "" {
+			return estate.NewSecret(token), nil
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return estate.Secret{}, nil
+		}
+		path = filepath.Join(home, ".vault-token")
+	}
+	raw, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		return estate.NewSecret(strings.TrimSpace(string(raw))), nil
+	case v.cluster.TokenFile == "" && errors.Is(err, fs.ErrNotExist):
+		return estate.Secret{}, nil
+	}
+	return estate.Secret{}, &estate.Failure{
+		Kind: estate.NoIdentity, Doing: "read the token of Vault cluster " + v.cluster.Name, Detail: Strip(err.Error(), DetailLimit),
+		Next: "correct token_file in warroom.yaml, or log in to Vault",
+	}
+}
+
+// boundedTransport bounds what is read of an answer.
+type boundedTransport struct{ base *http.Transport }
+
+func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := t.base.RoundTrip(req)
+	if res != nil && res.Body != nil {
+		res.Body = &boundedBody{ReadCloser: res.Body, left: awsBodyLimit}
+	}
+	return res, err
+}
