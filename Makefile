@@ -1,0 +1,77 @@
+# make test is what a change must pass; .ci/run runs everything here.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LDFLAGS     := -s -w
+LAB         := .cache/lab
+
+# Packages whose tests use the lab's servers: those that read WARROOM_LAB.
+LAB_PACKAGES = $(shell grep -rl --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache WARROOM_LAB . | xargs -r -n1 dirname | sort -u)
+
+.PHONY: build test test-go test-lab lab-setup bench lint release-builds release-docs release-check clean FORCE
+
+## build: the product, as it is released
+build:
+	go build -trimpath -ldflags '$(LDFLAGS)' -o warroom .
+
+## test: every test, race-checked, with real servers beside them
+test: $(LAB) lab-setup
+	$(LAB) run -- go test -race ./...
+	$(LAB) run -C lab -- go test -count=1 ./...
+
+## test-go: what needs nothing but Go; tests on real servers are not run
+test-go:
+	go test ./...
+
+## test-lab: once more the packages with tests on real servers, at full speed
+test-lab: $(LAB) lab-setup
+	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test reads WARROOM_LAB' >&2; exit 1; }
+	$(LAB) run -- go test -count=1 $(LAB_PACKAGES)
+
+## lab-setup: install what the real servers need, where we may
+lab-setup: $(LAB)
+	$(LAB) setup
+
+$(LAB): FORCE
+	@cd lab && go build -o ../$(LAB) ./cmd/lab
+
+## bench: the figures of the built program, and whether they hold
+bench:
+	go run ./bench
+
+## lint: formatting, vet and staticcheck
+lint:
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	cd lab && go vet ./...
+	go run $(STATICCHECK) ./...
+	cd lab && go run $(STATICCHECK) ./...
+
+## release-builds: every released target compiles
+release-builds:
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "building $$os/$$arch"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o .cache/release/$$os-$$arch/ . || exit 1; \
+	done; done
+
+## release-docs: what the packages hold beside the program
+release-docs: DOCS := .cache/release-docs
+release-docs:
+	@rm -rf $(DOCS) && mkdir -p $(DOCS)/completions $(DOCS)/man
+	go build -o $(DOCS)/warroom .
+	$(DOCS)/warroom completion bash > $(DOCS)/completions/warroom.bash
+	$(DOCS)/warroom completion zsh > $(DOCS)/completions/warroom.zsh
+	$(DOCS)/warroom completion fish > $(DOCS)/completions/warroom.fish
+	$(DOCS)/warroom man > $(DOCS)/man/warroom.1
+	@for file in $(DOCS)/completions/* $(DOCS)/man/*; do \
+		test -s $$file || { echo "$$file is empty" >&2; exit 1; }; done
+	gzip -n -9 $(DOCS)/man/warroom.1
+	@rm $(DOCS)/warroom
+
+## release-check: what a release needs: the builds, the documents, the release file
+release-check: release-builds release-docs
+	@if command -v goreleaser >/dev/null; then goreleaser check; \
+	else echo "goreleaser is not installed: .goreleaser.yaml itself is not checked"; fi
+
+clean:
+	rm -rf .cache dist warroom
