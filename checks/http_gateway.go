@@ -1,0 +1,145 @@
+package checks
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/estate"
+)
+
+// gatewayCheck reads one API gateway.
+type gatewayCheck struct {
+	gateway *config.Gateway
+	client  *clients.HTTP
+	build   builder
+	rest    rest
+}
+
+func (b builder) gateway(g *config.Gateway) []Probe {
+	c := &gatewayCheck{gateway: g, client: b.set.HTTP(g.CACert), build: b}
+	every := b.cfg.Checks
+	out := []Probe{
+		// A request without a token raises the gateway's own count of 4xx: no more
+		// often than needed.
+		b.probe(estate.CheckProbe, estate.ItemWithoutToken, "GET "+shown(g.URL)+" without a token", every.SlowEvery, c.withoutToken),
+	}
+	if g.Token != nil {
+		out = append(out, b.probe(estate.CheckProbe, estate.ItemWithToken, "GET "+shown(g.URL)+" with the token of "+g.Token.Secret, every.LoginEvery, c.withToken))
+	}
+	if g.Issuer != "" {
+		out = append(out, b.probe(estate.CheckIssuer, "", "GET "+shown(discoveryURL(g.Issuer))+" and its jwks_uri", every.SlowEvery, c.issuer))
+	}
+	if g.Failures != nil && g.Failures.Prometheus != "" {
+		p := &prometheusCheck{metric: g.Failures, window: b.cfg.Windows.AuthFailures, client: b.set.HTTP(""), build: b}
+		out = append(out, b.probe(estate.CheckAuthFailures, "", "GET "+shown(p.address())+" "+p.query(), every.SlowEvery, p.read))
+	}
+	return out
+}
+
+func (c *gatewayCheck) withoutToken(ctx context.Context) Result {
+	doing := "ask the gateway " + shown(c.gateway.URL) + " without a token"
+	answer, err := c.client.Get(ctx, c.gateway.URL, nil, false)
+	if err != nil {
+		return c.build.failed(doing, err)
+	}
+	return Result{Data: gatewayAnswer(answer, false)}
+}
+
+func (c *gatewayCheck) withToken(ctx context.Context) Result {
+	secret := c.gateway.Token.Secret
+	field := c.gateway.Token.Field
+	if field == "" {
+		field = "token"
+	}
+	stored, err := c.build.values(ctx, secret, field)
+	if err != nil {
+		return Result{Err: c.build.set.Failure(err, "read the probe's token from "+secret)}
+	}
+	if r, held := c.rest.held(stored.version, c.build.now()); held {
+		return r
+	}
+	answer, err := c.client.Get(ctx, c.gateway.URL, &clients.Credential{Header: "Authorization", Scheme: "Bearer", Value: stored.value}, false)
+	if err != nil {
+		return c.build.failed("ask the gateway "+shown(c.gateway.URL)+" with the token of "+secret, err)
+	}
+	data := gatewayAnswer(answer, true)
+	data.Secret = secret
+	data.KeyID, data.Expires = tokenClaims(stored.value)
+	data.KeyID = clients.Strip(data.KeyID, 128)
+	return c.rest.tried(stored.version, c.build.now(), data, refused(answer.Code))
+}
+
+func gatewayAnswer(a *clients.Answer, withToken bool) estate.GatewayProbe {
+	p := estate.GatewayProbe{WithToken: withToken, Code: a.Code}
+	values := challenge(strings.Join(a.Header.Values("WWW-Authenticate"), ", "))
+	p.Error, p.Description = a.Text(values["error"], 64), a.Text(values["error_description"], 200)
+	return p
+}
+
+// discoveryURL is where an issuer publishes what it is.
+func discoveryURL(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+}
+
+// keysLimit bounds how many key ids of an issuer are kept.
+const keysLimit = 100
+
+func (c *gatewayCheck) issuer(ctx context.Context) Result {
+	issuer := c.gateway.Issuer
+	doing := "read the discovery document of issuer " + shown(issuer)
+	var document struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	answer, err := getJSON(ctx, c.client, discoveryURL(issuer), &document)
+	if err != nil {
+		return c.build.failed(doing, err)
+	}
+	bad := func(detail, next string) Result {
+		return Result{Err: &estate.Failure{Kind: estate.BadAnswer, Doing: doing, Detail: detail, Next: next}}
+	}
+	switch {
+	case strings.TrimSuffix(document.Issuer, "/") != strings.TrimSuffix(issuer, "/"):
+		return bad("it calls itself "+answer.Text(document.Issuer, 120), "tokens carry that name: correct issuer in warroom.yaml or at the gateway")
+	case !strings.HasPrefix(document.JWKSURI, "https://") && !(strings.HasPrefix(issuer, "http://") && strings.HasPrefix(document.JWKSURI, "http://")):
+		return bad("its jwks_uri is no https URL", "see the issuer's configuration")
+	}
+	doing = "read the keys of issuer " + shown(issuer)
+	var set struct {
+		Keys []struct {
+			KeyID string `json:"kid"`
+		} `json:"keys"`
+	}
+	if answer, err = getJSON(ctx, c.client, document.JWKSURI, &set); err != nil {
+		return c.build.failed(doing, err)
+	}
+	out := estate.IssuerKeys{Issuer: clients.Strip(issuer, 200)}
+	for _, k := range set.Keys[:min(len(set.Keys), keysLimit)] {
+		out.KeyIDs = append(out.KeyIDs, answer.Text(k.KeyID, 128))
+	}
+	if len(out.KeyIDs) == 0 {
+		return bad("it publishes no key", "no token of this issuer can be verified")
+	}
+	return Result{Data: out}
+}
+
+// statusFailure says what an HTTP status means where data was expected.
+func statusFailure(code int) *estate.Failure {
+	f := &estate.Failure{Kind: estate.BadAnswer, Detail: "HTTP " + statusText(code)}
+	switch {
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		f.Kind = estate.Denied
+	case code == http.StatusNotFound || code == http.StatusGone:
+		f.Kind = estate.Missing
+	case code == http.StatusTooManyRequests:
+		f.Kind = estate.Throttled
+	case code >= 500:
+		f.Kind = estate.ServerError
+	case code >= 300 && code < 400:
+		f.Detail += ": it sends us elsewhere, which is not followed"
+	}
+	return f
+}
