@@ -14,6 +14,7 @@ type palette struct {
 	edge, service          rgb
 	state, control         rgb
 	rule                   rgb
+	cursor                 rgb // behind what is selected
 }
 
 // dark is the default. Its statuses are the colour-blind safe set of vermilion,
@@ -25,9 +26,9 @@ var dark = palette{
 	band: 0x2A2E36, bandText: 0xE6E6E6, bandMu: 0xC3C7CE,
 	readOnly: 0x3A404B, readOnlyText: 0xFFFFFF,
 	armed: 0xF0E442, armedText: 0x101114,
-	drill: 0xCDB8FF, drillText: 0x101114,
+	drill: 0x5B21B6, drillText: 0xFFFFFF,
 	edge: 0x3B82F6, service: 0x10B981, state: 0xF59E0B, control: 0x8B5CF6,
-	rule: 0x6B7280,
+	rule: 0x6B7280, cursor: 0x3D4554,
 }
 
 // light is for bright rooms and light terminals.
@@ -40,7 +41,7 @@ var light = palette{
 	armed: 0x6B4A00, armedText: 0xFFFFFF,
 	drill: 0x4C1D95, drillText: 0xFFFFFF,
 	edge: 0x3B82F6, service: 0x10B981, state: 0xF59E0B, control: 0x8B5CF6,
-	rule: 0x8A9099,
+	rule: 0x8A9099, cursor: 0xD5DAE1,
 }
 
 // contrast is for bad projectors and tired eyes: black, and nothing below 10:1.
@@ -51,9 +52,9 @@ var contrast = palette{
 	band: 0x000000, bandText: 0xFFFFFF, bandMu: 0xE0E0E0,
 	readOnly: 0xFFFFFF, readOnlyText: 0x000000,
 	armed: 0xFFF04A, armedText: 0x000000,
-	drill: 0xD9C8FF, drillText: 0x000000,
+	drill: 0x4C1D95, drillText: 0xFFFFFF,
 	edge: 0x3B82F6, service: 0x10B981, state: 0xF59E0B, control: 0x8B5CF6,
-	rule: 0xA0A0A0,
+	rule: 0xA0A0A0, cursor: 0x3A3A3A,
 }
 
 func (p palette) styles() (s [tokens]style) {
@@ -65,17 +66,17 @@ func (p palette) styles() (s [tokens]style) {
 	set(Strong, p.strong, none, true)
 	set(Muted, p.muted, none, false)
 	set(Fail, p.fail, none, true)
-	set(Warn, p.warn, none, true)
+	set(Warn, p.warn, none, false)
 	set(OK, p.ok, none, false)
-	set(Unknown, p.unknown, none, true)
+	set(Unknown, p.unknown, none, false)
 	set(NA, p.na, none, false)
-	set(Stale, p.stale, none, true)
+	set(Stale, p.stale, none, false)
 	set(FailBadge, p.ink, p.fail, true)
 	set(WarnBadge, p.ink, p.warn, true)
 	set(OKBadge, p.ink, p.ok, true)
 	set(UnknownBadge, p.ink, p.unknown, true)
 	set(NABadge, p.ink, p.na, true)
-	set(Selection, p.background, p.strong, true)
+	set(Selection, p.strong, p.cursor, true)
 	s[Match] = style{fg: p.strong, bg: none, bold: true, underline: true}
 	set(Key, p.strong, none, true)
 	set(KeyText, p.muted, none, false)

@@ -1,0 +1,225 @@
+package panes
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// What stands in for what share mode hides.
+const (
+	maskedARN     = "[arn]"
+	maskedURL     = "[url]"
+	maskedHost    = "[host]"
+	maskedAddress = "[address]"
+	maskedAccount = "[account]"
+)
+
+// Mask hides what a screen share should not show: ARNs, URLs, host names with a
+// domain or a port, IP addresses and account ids of twelve digits. It rather
+// hides too much than too little; secret values never get this far.
+func Mask(s string) string {
+	if !suspect(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for len(s) > 0 {
+		n := wordEnd(s)
+		if n == 0 {
+			b.WriteByte(s[0])
+			s = s[1:]
+			continue
+		}
+		b.WriteString(maskWord(s[:n]))
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// suspect is a quick no for nearly every text.
+func suspect(s string) bool {
+	digits := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.' || c == ':':
+			return true
+		case c >= '0' && c <= '9':
+			if digits++; digits >= 12 {
+				return true
+			}
+		default:
+			digits = 0
+		}
+	}
+	return false
+}
+
+// wordEnd is where the word that s begins with ends; 0 if s begins with a
+// separator. Separators are those that no host, URL or ARN contains
+// unescaped.
+func wordEnd(s string) int {
+	if i := strings.IndexAny(s, " \t\"'`<>(){},;|"); i >= 0 {
+		return i
+	}
+	return len(s)
+}
+
+func maskWord(w string) string {
+	core := strings.TrimRight(w, ".:!?")
+	tail := w[len(core):]
+	switch {
+	case strings.Contains(core, "://"):
+		// What stands before the scheme may be "url=".
+		i := strings.Index(core, "://")
+		j := i
+		for j > 0 && isAlnum(core[j-1]) {
+			j--
+		}
+		return maskPieces(core[:j]) + maskedURL + tail
+	case strings.Contains(core, "arn:"):
+		i := strings.Index(core, "arn:")
+		return maskPieces(core[:i]) + maskedARN + tail
+	}
+	return maskPieces(core) + tail
+}
+
+// maskPieces masks what stands between the separators of paths, parameters and
+// mail addresses.
+func maskPieces(w string) string {
+	if !suspect(w) {
+		return w
+	}
+	// An IPv6 address has colons of its own and must be tried whole.
+	if masked, ok := maskIP(w); ok {
+		return masked
+	}
+	var b strings.Builder
+	for {
+		i := strings.IndexAny(w, "/=@&?#[]")
+		piece := w
+		if i >= 0 {
+			piece = w[:i]
+		}
+		b.WriteString(maskPiece(piece))
+		if i < 0 {
+			return b.String()
+		}
+		b.WriteByte(w[i])
+		w = w[i+1:]
+	}
+}
+
+func maskIP(w string) (string, bool) {
+	host, port := w, ""
+	if strings.HasPrefix(w, "[") {
+		if i := strings.IndexByte(w, ']'); i > 0 {
+			host, port = w[1:i], w[i+1:]
+		}
+	}
+	if a, err := netip.ParseAddr(host); err == nil && (port == "" || port[0] == ':') {
+		_ = a
+		return maskedAddress, true
+	}
+	if p, err := netip.ParsePrefix(w); err == nil {
+		_ = p
+		return maskedAddress, true
+	}
+	if _, err := netip.ParseAddrPort(w); err == nil {
+		return maskedAddress, true
+	}
+	return "", false
+}
+
+func maskPiece(p string) string {
+	if masked, ok := maskIP(p); ok {
+		return masked
+	}
+	if i := strings.LastIndexByte(p, ':'); i > 0 {
+		host, port := p[:i], p[i+1:]
+		if isPort(port) && (isHost(host) || isLabel(host) && !allDigits(host)) {
+			return maskedHost
+		}
+		if strings.Count(p, ":") >= 1 && !allDigits(strings.ReplaceAll(p, ":", "")) {
+			return maskPiece(p[:i]) + ":" + maskPiece(port)
+		}
+		return p
+	}
+	if isHost(p) {
+		return maskedHost
+	}
+	return maskAccounts(p)
+}
+
+// maskAccounts hides runs of exactly twelve digits.
+func maskAccounts(p string) string {
+	for i := 0; i < len(p); {
+		j := i
+		for j < len(p) && p[j] >= '0' && p[j] <= '9' {
+			j++
+		}
+		if j-i == 12 {
+			return p[:i] + maskedAccount + maskAccounts(p[j:])
+		}
+		i = max(j, i+1)
+	}
+	return p
+}
+
+// isHost reports whether p is a name with a domain: labels with dots between
+// them, the last of letters only. Columns of PostgreSQL's catalogue and the
+// names of our own files look alike and are spared.
+func isHost(p string) bool {
+	p = strings.TrimPrefix(p, "*.")
+	dots := strings.Count(p, ".")
+	if dots == 0 || strings.HasPrefix(p, "pg_") {
+		return false
+	}
+	last := p[strings.LastIndexByte(p, '.')+1:]
+	if dots == 1 && (last == "yaml" || last == "yml" || last == "json") {
+		return false
+	}
+	if len(last) < 2 || strings.HasPrefix(strings.ToLower(last), "xn--") {
+		if len(last) < 2 {
+			return false
+		}
+	} else {
+		for i := range len(last) {
+			if c := last[i] | 0x20; (c < 'a' || c > 'z') && last[i] < 0x80 {
+				return false
+			}
+		}
+	}
+	for label := range strings.SplitSeq(p, ".") {
+		if !isLabel(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isLabel(s string) bool {
+	if s == "" {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && c != '-' && c != '_' && c < 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func isPort(s string) bool { return len(s) >= 2 && len(s) <= 5 && allDigits(s) }
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}

@@ -1,0 +1,82 @@
+package panes
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"warroom/internal/theme"
+)
+
+// Overlay draws box over base with its top left corner at x, y. Every row keeps
+// its width; what of the box lies outside the base is cut.
+func Overlay(base []string, box []string, x, y int) []string {
+	out := append([]string(nil), base...)
+	for i, b := range box {
+		row := y + i
+		if row < 0 || row >= len(out) {
+			continue
+		}
+		out[row] = over(out[row], b, x)
+	}
+	return out
+}
+
+func over(row, box string, x int) string {
+	total, w := ansi.StringWidth(row), ansi.StringWidth(box)
+	if x < 0 {
+		box = ansi.TruncateLeft(box, -x, "")
+		w, x = max(w+x, 0), 0
+	}
+	if x >= total || w <= 0 {
+		return row
+	}
+	if x+w > total {
+		box = ansi.Truncate(box, total-x, "")
+	}
+	var b strings.Builder
+	b.Grow(len(row) + len(box) + 16)
+	left := ansi.Truncate(row, x, "")
+	b.WriteString(left)
+	b.WriteString(theme.Reset)
+	// A cell two wide that the edge of the box goes through becomes blank.
+	b.WriteString(strings.Repeat(" ", x-ansi.StringWidth(left)))
+	b.WriteString(box)
+	b.WriteString(theme.Reset)
+	at := x + min(ansi.StringWidth(box), total-x)
+	w = min(w, total-x)
+	b.WriteString(strings.Repeat(" ", max(x+w-at, 0)))
+	if rest := total - x - w; rest > 0 {
+		right := ansi.TruncateLeft(row, x+w, "")
+		b.WriteString(strings.Repeat(" ", max(rest-ansi.StringWidth(right), 0)))
+		b.WriteString(right)
+		b.WriteString(theme.Reset)
+	}
+	return b.String()
+}
+
+// Center is where a box is drawn to stand in the middle of a frame.
+func Center(f Frame, box []string) (x, y int) {
+	w := 0
+	if len(box) > 0 {
+		w = ansi.StringWidth(box[0])
+	}
+	return max((f.Width-w)/2, 0), max((f.Height-len(box))/2, 0)
+}
+
+// Beside sets two blocks of rows of equal height side by side. It only joins
+// strings, so that rows that were kept cost next to nothing.
+func Beside(left, right []string) []string {
+	out := make([]string, max(len(left), len(right)))
+	for i := range out {
+		switch {
+		case i >= len(left):
+			out[i] = right[i]
+		case i >= len(right):
+			out[i] = left[i]
+		default:
+			out[i] = left[i] + right[i]
+		}
+	}
+	return out
+}

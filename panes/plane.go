@@ -1,0 +1,444 @@
+package panes
+
+import (
+	"fmt"
+
+	"warroom/internal/estate"
+	"warroom/internal/theme"
+)
+
+// PlaneView is which plane is drawn and how the operator looks at it.
+type PlaneView struct {
+	Plane    estate.Plane
+	Focused  bool
+	Selected estate.ID // under the cursor; marked when the pane has the focus
+	Filter   string    // as for PlaneOrder; empty shows all
+}
+
+// Plane draws one plane as a pane with frame, title and summary. Every
+// component has a row as long as there is one for each; then the worst get
+// their figures first. If there are too few rows the list scrolls so that
+// Selected is in sight, and the frame says how many are out of it, and how bad
+// those are.
+func Plane(f Frame, r *estate.Readings, v PlaneView) []string {
+	if f.Height <= 0 {
+		return nil
+	}
+	p := &planeRows{f: f, v: v, r: r, all: collect(r, v.Plane, v.Filter)}
+	if f.Width < 8 || f.Height < 3 {
+		return p.small()
+	}
+	p.inner = f.Width - 2
+	p.columns()
+	body := p.body(f.Height - 2)
+	rows := make([]string, 0, f.Height)
+	rows = append(rows, p.top())
+	rows = append(rows, body...)
+	return append(rows, p.bottom())
+}
+
+// planeRows is the work on one pane.
+type planeRows struct {
+	f     Frame
+	v     PlaneView
+	r     *estate.Readings
+	all   []entry
+	inner int // cells between the sides of the frame
+
+	status, name int // widths of the columns
+	gap          int // between the name and the state word
+	indent       int // of the rows below a component's first
+
+	above, below           int // components out of sight
+	worstAbove, worstBelow estate.Status
+}
+
+func (p *planeRows) frame() *theme.Frame {
+	if p.v.Focused {
+		return &p.f.Theme.Glyphs.Focus
+	}
+	return &p.f.Theme.Glyphs.Frame
+}
+
+func (p *planeRows) accent() theme.Token { return accents[p.v.Plane&3] }
+
+// columns gives the status and the name of every component the same width, and
+// the state word at least eight cells where names are long.
+func (p *planeRows) columns() {
+	word := 0
+	for _, e := range p.all {
+		p.status = max(p.status, width(p.f.verdict(e.r.Status)))
+		p.name = max(p.name, width(p.f.say(e.c.Name)))
+		word = max(word, min(width(p.f.say(e.r.Word)), 8))
+	}
+	room := p.inner - p.pad() - 1 - p.status - 1 - word
+	p.gap = 1
+	if p.name+2+4 <= room {
+		p.gap = 2
+	}
+	p.name = max(min(p.name, room-p.gap), min(p.name, 6))
+	p.indent = 3
+	if p.inner >= 60 {
+		p.indent = 1 + p.status + 1
+	}
+}
+
+// pad is the free column before the right side, where there is room for one.
+func (p *planeRows) pad() int {
+	if p.inner >= 46 {
+		return 1
+	}
+	return 0
+}
+
+// side puts a row's content between the sides of the frame.
+func (p *planeRows) side(draw func(l *line)) string {
+	l := p.f.line(p.f.Width)
+	l.put(p.accent(), p.frame().Down)
+	l.limit = p.f.Width - 1 - p.pad()
+	draw(l)
+	l.limit = p.f.Width
+	l.to(l.limit - 1)
+	l.put(p.accent(), p.frame().Down)
+	return l.String()
+}
+
+func (p *planeRows) body(rows int) []string {
+	var out []string
+	text := func(k theme.Token, s string) {
+		for _, part := range wrap(s, p.inner-2) {
+			out = append(out, p.side(func(l *line) { l.skip(1).put(k, part) }))
+		}
+	}
+	switch {
+	case p.r == nil:
+		text(theme.Unknown, "? nothing was read yet")
+	case len(p.all) == 0 && p.v.Filter != "":
+		text(theme.Text, "nothing here matches /"+p.f.say(p.v.Filter))
+		text(theme.Muted, "esc clears the filter")
+	case len(p.all) == 0:
+		text(theme.Muted, "no components in this plane")
+	case len(p.all) > rows:
+		out = p.scrolled(rows)
+	default:
+		out = p.laidOut(rows)
+	}
+	if len(out) > rows {
+		out = out[:rows]
+	}
+	for len(out) < rows {
+		out = append(out, p.side(func(*line) {}))
+	}
+	return out
+}
+
+// scrolled draws a row for each component in a window around the cursor.
+func (p *planeRows) scrolled(rows int) []string {
+	at := 0
+	for i, e := range p.all {
+		if e.c.ID == p.v.Selected {
+			at = i
+		}
+	}
+	first := max(0, min(at-rows/2, len(p.all)-rows))
+	p.above, p.below = first, len(p.all)-first-rows
+	for i, e := range p.all {
+		switch {
+		case i < first:
+			p.worstAbove = estate.Worst(p.worstAbove, e.r.Status)
+		case i >= first+rows:
+			p.worstBelow = estate.Worst(p.worstBelow, e.r.Status)
+		}
+	}
+	var out []string
+	for _, e := range p.all[first : first+rows] {
+		out = append(out, p.first(&box{entry: e}, true))
+	}
+	return out
+}
+
+// laidOut draws every component, and with the rows that are left over first
+// what is bad.
+func (p *planeRows) laidOut(rows int) []string {
+	boxes := make([]box, len(p.all))
+	n := p.inner - p.indent - max(p.pad(), 1)
+	if p.inner < 46 {
+		n = p.inner - p.indent
+	}
+	groups := 0
+	for i, e := range p.all {
+		boxes[i].entry = e
+		p.f.fill(&boxes[i], p.r, n)
+		if e.c.Group != "" && (i == 0 || p.all[i-1].c.Group != e.c.Group) {
+			groups++
+		}
+	}
+	free := rows - len(boxes)
+	grant := func(s section, most int, which func(estate.Status) bool) {
+		for _, status := range worstFirst {
+			if !which(status) {
+				continue
+			}
+			for i := range boxes {
+				b := &boxes[i]
+				if known(b.r.Status) != status {
+					continue
+				}
+				add := min(free, min(most, len(b.body[s]))-b.granted[s])
+				if add > 0 {
+					b.granted[s] += add
+					free -= add
+				}
+			}
+		}
+	}
+	failed := func(s estate.Status) bool { return s == estate.Fail }
+	any := func(estate.Status) bool { return true }
+
+	grant(figures, 1, failed)
+	headings := groups > 0 && free >= groups
+	if headings {
+		free -= groups
+	}
+	grant(figures, 1, any)
+	grant(figures, 9, any)
+	grant(reasons, 3, any)
+	grant(flows, 2, any)
+	// Air between the boxes reads better than the last of the figures.
+	airy := false
+	gaps := len(boxes) - 1
+	if headings {
+		gaps = len(boxes) - groups + (groups - 1)
+	}
+	if gaps > 0 && free >= gaps {
+		airy = true
+		free -= gaps
+	}
+	grant(facts, 3, any)
+	grant(facts, 99, any)
+
+	var out []string
+	for i := range boxes {
+		b := &boxes[i]
+		begins := b.c.Group != "" && (i == 0 || p.all[i-1].c.Group != b.c.Group)
+		if airy && i > 0 {
+			out = append(out, p.side(func(*line) {}))
+		}
+		if headings && begins {
+			out = append(out, p.heading(b.c.Group))
+		}
+		lines := b.drawn(p.f)
+		out = append(out, p.first(b, len(lines) == 0))
+		for _, s := range lines {
+			out = append(out, p.side(func(l *line) { l.skip(p.indent).spans(s) }))
+		}
+	}
+	return out
+}
+
+func (p *planeRows) heading(group string) string {
+	return p.side(func(l *line) {
+		l.rule(theme.Group, p.f.Theme.Glyphs.Frame.Across, 1)
+		l.skip(1).put(theme.Muted, p.f.say(group)).skip(1)
+		l.rule(theme.Group, p.f.Theme.Glyphs.Frame.Across, l.left())
+	})
+}
+
+// first is a component's first row: cursor, status, name, state word and, when
+// it is the only one, the figures that still fit; its age at the far end.
+func (p *planeRows) first(b *box, only bool) string {
+	f := p.f
+	return p.side(func(l *line) {
+		chosen := p.v.Focused && b.c.ID == p.v.Selected
+		if chosen {
+			l.put(theme.Strong, f.Theme.Glyphs.Select)
+		}
+		l.to(2)
+		l.put(token(b.r.Status), f.verdict(b.r.Status))
+		l.to(2 + p.status + 1)
+		k := theme.Text
+		switch {
+		case chosen:
+			k = theme.Selection
+		case b.r.Status == estate.Fail:
+			k = theme.Strong
+		}
+		l.put(k, f.cut(f.say(b.c.Name), p.name))
+		l.to(2 + p.status + 1 + p.name + p.gap)
+		stale := false
+		for i := range b.r.Facts {
+			if c := &b.r.Facts[i]; c.Stale && c.Headline {
+				stale = true
+			}
+		}
+		age := Age(b.r.At, f.Now)
+		if stale {
+			age = f.Theme.Glyphs.Stale + " " + age
+		}
+		if word := f.say(b.r.Word); word != "" && word != b.r.Status.String() {
+			// Of a stale component with no other row the mark matters more than
+			// the word it had.
+			if room := l.left(); !stale || !only || width(word)+1+width(age) <= room {
+				l.put(figureToken(b.r.Status), f.cut(word, room))
+			}
+		}
+		room := l.left() - width(age) - 2
+		if extra := p.beside(b, room-2, only); extra != nil {
+			l.skip(2).spans(extra)
+		}
+		if !b.r.At.IsZero() && l.left() > width(age) {
+			l.to(l.limit - width(age))
+			k := theme.Muted
+			if stale {
+				k = theme.Stale
+			}
+			l.put(k, age)
+		}
+	})
+}
+
+// beside is what stands after the state word: the best figures when there is no
+// other row for them, what the component does when there is.
+func (p *planeRows) beside(b *box, room int, only bool) spans {
+	if room < 4 {
+		return nil
+	}
+	if !only {
+		if s := p.f.say(b.c.Subtitle); s != "" && width(s) <= room {
+			return spans{{theme.Muted, s}}
+		}
+		return nil
+	}
+	var items []spans
+	var scores []int
+	for i := range b.r.Facts {
+		c := &b.r.Facts[i]
+		if !c.Headline || said(c, b.r) || silent(b.r) {
+			continue
+		}
+		s := p.f.figure(c)
+		if w := s.width(); w <= room {
+			items = append(items, s)
+			score := w
+			if c.Status != estate.OK && c.Status != estate.NA {
+				score += 40
+			}
+			scores = append(scores, score)
+		}
+	}
+	if len(items) == 0 {
+		if s := p.f.tell(b.r.Reason); s != "" && room >= 16 && b.r.Status != estate.OK {
+			return spans{{theme.Muted, p.f.cut(s, room)}}
+		}
+		return nil
+	}
+	return p.f.join(pick(items, scores, room, width(p.f.dot())))
+}
+
+// top is the title and what the plane amounts to.
+func (p *planeRows) top() string {
+	f, fr := p.f, p.frame()
+	l := f.line(f.Width)
+	l.put(p.accent(), fr.TopLeft)
+	l.rule(p.accent(), fr.Across, 1)
+	l.skip(1)
+	if p.v.Focused {
+		l.put(theme.Strong, f.Theme.Glyphs.Mark+" ")
+	}
+	summary := p.summary(f.Width - l.at - width(PlaneName(p.v.Plane)) - 5)
+	l.limit = f.Width - summary.width() - 4
+	l.put(titles[p.v.Plane&3], PlaneName(p.v.Plane))
+	if p.v.Filter != "" && l.left() > 4 {
+		l.skip(1).put(theme.Strong, "/"+f.say(p.v.Filter))
+	}
+	l.skip(1)
+	l.limit = f.Width
+	tail := 2
+	if len(summary) > 0 {
+		tail += summary.width() + 2
+	}
+	l.rule(p.accent(), fr.Across, f.Width-l.at-tail)
+	if len(summary) > 0 {
+		l.skip(1).spans(summary).skip(1)
+	}
+	l.rule(p.accent(), fr.Across, f.Width-1-l.at)
+	l.put(p.accent(), fr.TopRight)
+	return l.String()
+}
+
+// summary counts the statuses of the plane, the worst first, in n cells.
+func (p *planeRows) summary(n int) spans {
+	var count [5]int
+	for _, e := range p.all {
+		count[known(e.r.Status)]++
+	}
+	gap := "  "
+	if p.inner < 46 {
+		gap = " "
+	}
+	return p.f.counts(count, n, gap)
+}
+
+// counts says how many there are of each status, the worst first, as far as
+// whole ones fit.
+func (f Frame) counts(count [5]int, n int, gap string) spans {
+	var out spans
+	for _, s := range worstFirst {
+		if count[s] == 0 {
+			continue
+		}
+		one := spans{{token(s), fmt.Sprintf("%s %d", f.verdict(s), count[s])}}
+		if len(out) > 0 {
+			one = append(spans{{theme.Plain, gap}}, one...)
+		}
+		if out.width()+one.width() > n {
+			break
+		}
+		out = append(out, one...)
+	}
+	return out
+}
+
+// bottom closes the frame and says what is out of sight.
+func (p *planeRows) bottom() string {
+	f, fr := p.f, p.frame()
+	l := f.line(f.Width)
+	l.limit = f.Width - 1
+	l.put(p.accent(), fr.BottomLeft)
+	more := func(n int, worst estate.Status, arrow string) {
+		if n == 0 {
+			return
+		}
+		s := fmt.Sprintf("+%d more %s", n, arrow)
+		l.rule(p.accent(), fr.Across, 1)
+		l.skip(1).put(theme.Strong, s)
+		if worst > estate.OK && l.left() > width(f.verdict(worst))+3 {
+			l.skip(1).put(token(worst), f.verdict(worst))
+		}
+		l.skip(1)
+	}
+	more(p.above, p.worstAbove, f.Theme.Glyphs.Up)
+	more(p.below, p.worstBelow, f.Theme.Glyphs.Down)
+	l.rule(p.accent(), fr.Across, f.Width-1-l.at)
+	l.limit = f.Width
+	l.put(p.accent(), fr.BottomRight)
+	return l.String()
+}
+
+// small is a plane that has no room for a frame: what it amounts to in words.
+func (p *planeRows) small() []string {
+	f := p.f
+	l := f.line(f.Width)
+	if p.v.Focused {
+		l.put(theme.Strong, f.Theme.Glyphs.Select)
+	}
+	worst := estate.NA
+	for _, e := range p.all {
+		worst = estate.Worst(worst, e.r.Status)
+	}
+	l.put(token(worst), f.verdict(worst)).skip(1).put(titles[p.v.Plane&3], PlaneName(p.v.Plane))
+	if s := fmt.Sprintf("+%d more %s", len(p.all), f.Theme.Glyphs.Down); l.left() > width(s)+1 {
+		l.skip(2).put(theme.Muted, s)
+	}
+	return f.exactly([]string{l.String()})
+}
