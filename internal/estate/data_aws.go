@@ -46,7 +46,7 @@ type SecretReplica struct{ Region, Status, Message string }
 type SecretInventory struct {
 	Account  string // name of the account in warroom.yaml
 	Region   string
-	Total    int
+	Total    int // without those whose deletion is scheduled
 	Rotating int // rotation enabled
 	Overdue  int // rotation enabled and NextRotation past
 	Deleted  int // deletion scheduled
@@ -93,6 +93,10 @@ type FunctionLogs struct {
 	Window time.Duration
 	Group  string
 	Errors []LogLine
+	// Partial says that there was more to read than one read may: older lines of
+	// the window, or newer ones where the server cannot begin at the end, are not
+	// in Errors.
+	Partial bool
 }
 
 // KeyState is what DescribeKey says.

@@ -1,0 +1,166 @@
+package checks
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/estate"
+)
+
+// inventoryPages bounds the pages of one inventory: at 100 secrets a page the
+// half million that a region may hold. A server that never ends is cut off by
+// the probe's timeout long before.
+const inventoryPages = 5000
+
+// secretsManager describes each watched secret and counts all of them.
+func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
+	out := make([]Probe, 0, len(m.Secrets)+1)
+	for _, s := range m.Secrets {
+		out = append(out, b.describe(s.ID))
+	}
+	return append(out, b.inventory())
+}
+
+func (b awsBuilder) describe(id string) Probe {
+	return b.probe(estate.CheckDescribe, id, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
+		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
+			out, err := s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
+			if err != nil {
+				return nil, err
+			}
+			if aws.ToString(out.Name) == "" && aws.ToString(out.ARN) == "" {
+				return nil, hollow("the secret's name and ARN")
+			}
+			return b.description(id, out), nil
+		})
+}
+
+func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOutput) estate.SecretDescription {
+	d := estate.SecretDescription{
+		Secret:          id,
+		ARN:             b.arn(out.ARN),
+		RotationEnabled: aws.ToBool(out.RotationEnabled),
+		RotatorARN:      b.arn(out.RotationLambdaARN),
+		LastRotated:     aws.ToTime(out.LastRotatedDate),
+		NextRotation:    aws.ToTime(out.NextRotationDate),
+		LastChanged:     aws.ToTime(out.LastChangedDate),
+		LastAccessed:    aws.ToTime(out.LastAccessedDate),
+		Deleted:         aws.ToTime(out.DeletedDate),
+		OwningService:   b.name(out.OwningService),
+		KMSKey:          b.arn(out.KmsKeyId),
+	}
+	if rules := out.RotationRules; rules != nil {
+		d.Schedule = b.name(rules.ScheduleExpression)
+		d.RotateEvery = rotateEvery(rules)
+	}
+	for _, version := range slices.Sorted(maps.Keys(out.VersionIdsToStages)) {
+		v := estate.SecretVersion{ID: b.client.Text(version, nameLimit)}
+		for _, stage := range out.VersionIdsToStages[version] {
+			v.Stages = append(v.Stages, estate.Stage(b.client.Text(stage, nameLimit)))
+		}
+		slices.Sort(v.Stages)
+		d.Versions = append(d.Versions, v)
+	}
+	if len(out.Tags) > 0 {
+		d.Tags = make(map[string]string, len(out.Tags))
+		for _, tag := range out.Tags {
+			d.Tags[b.name(tag.Key)] = b.name(tag.Value)
+		}
+	}
+	for _, r := range out.ReplicationStatus {
+		d.Replicas = append(d.Replicas, estate.SecretReplica{
+			Region: b.name(r.Region), Status: b.client.Text(string(r.Status), nameLimit), Message: b.reason(r.StatusMessage),
+		})
+	}
+	return d
+}
+
+// rotateEvery is the period of a rotation schedule, or 0 for one that is no plain
+// period (cron). A rate() expression is the schedule itself; the number of days
+// is what AWS computed from it.
+func rotateEvery(rules *smtypes.RotationRulesType) time.Duration {
+	const day = 24 * time.Hour
+	if expression := strings.TrimSpace(aws.ToString(rules.ScheduleExpression)); expression != "" {
+		inside, ok := strings.CutPrefix(expression, "rate(")
+		if inside, ok2 := strings.CutSuffix(inside, ")"); ok && ok2 {
+			number, unit, _ := strings.Cut(strings.TrimSpace(inside), " ")
+			n, err := strconv.Atoi(number)
+			if err != nil || n <= 0 || n > 1000*24 {
+				return 0
+			}
+			switch strings.TrimSuffix(strings.TrimSpace(unit), "s") {
+			case "hour":
+				return time.Duration(n) * time.Hour
+			case "day":
+				return time.Duration(n) * day
+			}
+		}
+		return 0
+	}
+	if days := aws.ToInt64(rules.AutomaticallyAfterDays); days > 0 && days <= 1000 {
+		return time.Duration(days) * day
+	}
+	return 0
+}
+
+// inventory counts the secrets of the account and region by their listing, which
+// may lag the truth by minutes.
+func (b awsBuilder) inventory() Probe {
+	return b.paged(b.probe(estate.CheckInventory, "", "secretsmanager ListSecrets", "", "list the secrets", b.cfg.Checks.SlowEvery,
+		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
+			count := estate.SecretInventory{Account: b.account, Region: s.Region}
+			in := &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(100), IncludePlannedDeletion: aws.Bool(true)}
+			for range inventoryPages {
+				out, err := b.list(ctx, s, in)
+				if err != nil {
+					return nil, err
+				}
+				now := time.Now()
+				for _, one := range out.SecretList {
+					tally(&count, &one, now)
+				}
+				next := aws.ToString(out.NextToken)
+				if next == "" {
+					return count, nil
+				}
+				if next == aws.ToString(in.NextToken) {
+					return nil, &estate.Failure{Kind: estate.BadAnswer, Detail: "the list of secrets gives the same page for ever"}
+				}
+				in.NextToken = out.NextToken
+			}
+			return nil, &estate.Failure{Kind: estate.BadAnswer, Detail: "the list of secrets does not end"}
+		}), 6)
+}
+
+func (b awsBuilder) list(ctx context.Context, s *clients.AWSServices, in *secretsmanager.ListSecretsInput) (*secretsmanager.ListSecretsOutput, error) {
+	ctx, cancel := b.page(ctx)
+	defer cancel()
+	return s.SecretsManager.ListSecrets(ctx, in)
+}
+
+// tally adds one secret to the count. One whose deletion is scheduled counts as
+// that alone.
+func tally(count *estate.SecretInventory, one *smtypes.SecretListEntry, now time.Time) {
+	if one.DeletedDate != nil {
+		count.Deleted++
+		return
+	}
+	count.Total++
+	if !aws.ToBool(one.RotationEnabled) {
+		return
+	}
+	count.Rotating++
+	if one.NextRotationDate != nil && one.NextRotationDate.Before(now) {
+		count.Overdue++
+	}
+}
