@@ -1,0 +1,254 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/estate"
+)
+
+// dbCredential is one version of a stored secret that holds a database login.
+type dbCredential struct {
+	version string
+	created time.Time
+	field   func(name string) (estate.Secret, error)
+}
+
+// credentialReader reads the version of a stored secret that carries a staging
+// label. Its error is a *clients.NoVersionError where no value does.
+type credentialReader func(ctx context.Context, secret string, stage estate.Stage) (dbCredential, error)
+
+// postgresProbes reads every PostgreSQL server. They share one gate, so that a
+// password that several of them would try is tried once.
+func postgresProbes(cfg *config.Config, set *clients.Set) []Probe {
+	return postgresProbesWith(cfg, set, storedCredentials(cfg, set), newLoginGate(time.Now))
+}
+
+func postgresProbesWith(cfg *config.Config, set *clients.Set, read credentialReader, gate *loginGate) []Probe {
+	var out []Probe
+	for i := range cfg.Components {
+		c := &cfg.Components[i]
+		if c.Postgres == nil {
+			continue
+		}
+		s := &postgres{
+			cfg: cfg, id: estate.ID(c.ID), spec: c.Postgres, read: read, gate: gate, text: set.Text,
+			client: clients.NewPostgres(clients.PostgresServer{
+				Host: c.Postgres.Host, Port: c.Postgres.Port, Database: c.Postgres.Database,
+				SSLMode: c.Postgres.SSLMode, CACert: c.Postgres.CACert,
+			}, set.Text),
+		}
+		s.monitor = &monitorPool{owner: s, turn: make(chan struct{}, 1)}
+		out = append(out, s.probes()...)
+	}
+	return out
+}
+
+// storedCredentials reads stored secrets from the accounts that keep them.
+func storedCredentials(cfg *config.Config, set *clients.Set) credentialReader {
+	accounts := map[string]string{}
+	for i := range cfg.Components {
+		if m := cfg.Components[i].SecretsManager; m != nil {
+			for _, s := range m.Secrets {
+				accounts[s.ID] = m.Account
+			}
+		}
+	}
+	return func(ctx context.Context, secret string, stage estate.Stage) (dbCredential, error) {
+		account, known := accounts[secret]
+		if !known {
+			return dbCredential{}, &estate.Failure{Kind: estate.Misconfigure, Doing: "read secret " + secret, Detail: "no secrets_manager in warroom.yaml lists it", Next: "list it where it is stored"}
+		}
+		aws, err := set.AWS(account)
+		if err != nil {
+			return dbCredential{}, err
+		}
+		v, err := aws.Value(ctx, secret, stage)
+		if err != nil {
+			return dbCredential{}, err
+		}
+		return dbCredential{version: v.VersionID, created: v.Created, field: v.Field}, nil
+	}
+}
+
+// postgres is one server with its probes.
+type postgres struct {
+	cfg     *config.Config
+	id      estate.ID
+	spec    *config.Postgres
+	client  *clients.Postgres
+	read    credentialReader
+	gate    *loginGate
+	monitor *monitorPool
+	text    func(string, int) string
+
+	mu  sync.Mutex
+	app appLogin
+}
+
+// appLogin is what is known of the login that applications use now, from the
+// last time its secret was read.
+type appLogin struct {
+	user    string
+	rotated time.Time // when the current version was made; zero when not known
+}
+
+// place is the server as host:port.
+func (p *postgres) place() string {
+	return net.JoinHostPort(p.spec.Host, strconv.Itoa(p.spec.Port))
+}
+
+func (p *postgres) probes() []Probe {
+	user := p.spec.User
+	if user == "" {
+		user = "the username of the secret"
+	}
+	var out []Probe
+	add := func(check, item, source string, every time.Duration, read func(context.Context) Result) {
+		out = append(out, Probe{
+			Key:    estate.Key{Component: p.id, Check: check, Item: item},
+			Source: source, System: "pg:" + string(p.id), Interval: every, Timeout: p.cfg.Checks.Timeout, Read: read,
+		})
+	}
+	for _, stage := range []estate.Stage{estate.StageCurrent, estate.StagePending, estate.StagePrevious} {
+		source := fmt.Sprintf("PostgreSQL login %s@%s/%s, %s of %s", user, p.place(), p.spec.Database, stage, p.spec.Secret)
+		add(estate.CheckLogin, string(stage), source, p.cfg.Checks.LoginEvery, func(ctx context.Context) Result { return p.login(ctx, stage) })
+	}
+	add(estate.CheckRole, "", "SELECT FROM pg_roles at "+p.place(), p.cfg.Checks.Interval, p.role)
+	add(estate.CheckConnections, "", "SELECT FROM pg_stat_activity at "+p.place(), p.cfg.Checks.Interval, p.connections)
+	from := "pg_stat_replication"
+	if p.spec.Role == "replica" {
+		from = "pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()"
+	}
+	add(estate.CheckReplication, "", "SELECT "+from+" at "+p.place(), p.cfg.Checks.Interval, p.replication)
+	return out
+}
+
+// login tries one version of the secret.
+func (p *postgres) login(ctx context.Context, stage estate.Stage) Result {
+	doing := fmt.Sprintf("read the %s password of %s for %s", stage, p.spec.Secret, p.place())
+	l := estate.Login{Secret: p.spec.Secret, Stage: stage, User: p.spec.User, Database: p.spec.Database}
+	credential, err := p.read(ctx, p.spec.Secret, stage)
+	var none *clients.NoVersionError
+	if errors.As(err, &none) {
+		l.Outcome, l.Version, l.Message = estate.LoginNoSuch, none.Version, p.text(none.Error(), clients.DetailLimit)
+		return Result{Data: l}
+	}
+	if err != nil {
+		return p.failed(ctx, err, doing)
+	}
+	l.Version = credential.version
+	user, password, err := p.fields(credential)
+	if err != nil {
+		var failure *estate.Failure
+		if !errors.As(err, &failure) || failure.Kind != estate.BadSecret {
+			return p.failed(ctx, err, doing)
+		}
+		l.Outcome, l.Message = estate.LoginUnusable, p.text(failure.Detail, clients.DetailLimit)
+		return Result{Data: l}
+	}
+	if stage == estate.StageCurrent {
+		p.learn(user, credential.created)
+	}
+	who := asker{by: p.by(estate.CheckLogin, string(stage)), database: p.spec.Database, share: p.cfg.Checks.LoginEvery}
+	made, err := p.gate.login(ctx, loginKey{p.place(), user, p.spec.Secret, credential.version}, who,
+		func(ctx context.Context) clients.LoginTry { return p.client.Login(ctx, user, password) })
+	if err != nil {
+		return p.failed(ctx, err, doing)
+	}
+	return p.result(made, l)
+}
+
+// result makes the probe's answer of a login that was made now or is remembered.
+func (p *postgres) result(made attempt, l estate.Login) Result {
+	r := Result{Interval: made.interval(p.cfg.Checks.LoginEvery)}
+	if made.remembered {
+		r.At = made.at
+	}
+	if made.try.Err != nil {
+		r.Err = made.heldBack(made.try.Err)
+		return r
+	}
+	got := made.try.Login
+	if got.Database != l.Database && got.Outcome != estate.LoginWrong {
+		// What the server said of the other database need not hold for this one.
+		r.Err = made.heldBack(&estate.Failure{
+			Kind: estate.Paused, Doing: fmt.Sprintf("log in to %s as %s", p.place(), got.User),
+			Detail: fmt.Sprintf("the same credential was just refused for database %s: %s", got.Database, got.Message),
+		})
+		return r
+	}
+	got.Secret, got.Stage, got.Version, got.Database = l.Secret, l.Stage, l.Version, l.Database
+	r.Data = got
+	return r
+}
+
+// fields are the user and password of a credential.
+func (p *postgres) fields(c dbCredential) (user string, password estate.Secret, err error) {
+	user = p.spec.User
+	if user == "" {
+		name, err := c.field("username")
+		if err != nil {
+			return "", estate.Secret{}, err
+		}
+		user = name.Reveal()
+	}
+	password, err = c.field("password")
+	return user, password, err
+}
+
+// learn keeps what the current version of the secret says.
+func (p *postgres) learn(user string, rotated time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.app = appLogin{user: user, rotated: rotated}
+}
+
+// application is the login that applications use now, read where no login probe
+// has read it yet.
+func (p *postgres) application(ctx context.Context) (appLogin, error) {
+	p.mu.Lock()
+	known := p.app
+	p.mu.Unlock()
+	if known.user != "" {
+		return known, nil
+	}
+	credential, err := p.read(ctx, p.spec.Secret, estate.StageCurrent)
+	if err == nil {
+		user := p.spec.User
+		if user == "" {
+			var name estate.Secret
+			name, err = credential.field("username")
+			user = name.Reveal()
+		}
+		if err == nil {
+			p.learn(user, credential.created)
+			return appLogin{user, credential.created}, nil
+		}
+	}
+	if p.spec.User != "" && ctx.Err() == nil {
+		// The role can be looked at without its secret.
+		return appLogin{user: p.spec.User}, nil
+	}
+	return appLogin{}, err
+}
+
+// by names one of this server's probes to the gate.
+func (p *postgres) by(check, item string) string { return string(p.id) + " " + check + " " + item }
+
+// failed classifies an error of a read.
+func (p *postgres) failed(ctx context.Context, err error, doing string) Result {
+	if ctx.Err() == context.Canceled {
+		return Result{Err: context.Canceled}
+	}
+	f := clients.Classify(err, doing)
+	f.Detail = p.text(f.Detail, clients.DetailLimit)
+	return Result{Err: f}
+}
