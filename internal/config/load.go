@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/adrg/xdg"
@@ -125,7 +126,8 @@ func (c *Config) inherit(doc *decode.Document) {
 		for j := range component.SecretsManager.Secrets {
 			secret := &component.SecretsManager.Secrets[j]
 			at := decode.Index(decode.Join(base, "secrets"), j)
-			secret.Policy = inherited(secret.Policy, component.Policy, func(key string) bool { return doc.Has(decode.Join(at, key)) })
+			written := doc.Keys(at)
+			secret.Policy = inherited(secret.Policy, component.Policy, func(key string) bool { return slices.Contains(written, key) })
 		}
 	}
 	c.inherited = true

@@ -44,8 +44,17 @@ func (c *Config) component(one *Component) estate.Component {
 		ID: estate.ID(one.ID), Name: one.Name, Plane: planeOf(one.Plane), Group: one.Group, Subtitle: one.Subtitle,
 		Kind: kind, Target: c.target(one), Secrets: one.uses(), Unread: one.unread(), Policy: one.Policy.estate(),
 	}
-	if one.Balancer != nil {
+	switch {
+	case one.Balancer != nil:
 		out.Renewal = estate.Renewal(one.Balancer.Renewal)
+	case one.Postgres != nil:
+		out.Standby = one.Postgres.Role == "replica"
+	case one.Vault != nil:
+		out.Standby = one.Vault.Role == "secondary"
+	case one.Application != nil && one.Application.Workload != "":
+		out.Workload = one.Application.Workload
+	case one.Application != nil:
+		out.Workload = one.Application.Unit
 	}
 	return out
 }
@@ -155,14 +164,10 @@ func (c *Component) unread() string {
 	case estate.KindAccessMonitor:
 		return "no check counts failed authentications yet"
 	case estate.KindApplication:
-		switch a := c.Application; {
-		case a.Health != nil:
-		case a.Workload != "":
-			return "no check reads Kubernetes yet, and no health endpoint is configured"
-		case a.Unit != "":
-			return "no check reads systemd yet, and no health endpoint is configured"
-		default:
-			return "no health endpoint is configured"
+		// What there is to read of a workload or unit is announced as such; an
+		// application of which nothing is configured has nothing to announce.
+		if a := c.Application; a.Health == nil && len(a.Secrets) == 0 && a.Workload == "" && a.Unit == "" {
+			return "neither secrets, health endpoint, workload nor unit are configured"
 		}
 	}
 	return ""

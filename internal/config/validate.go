@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +17,31 @@ import (
 type validator struct {
 	doc        *decode.Document
 	c          *Config
-	components []string // ids
-	secrets    []string // ids of stored secrets
-	accounts   []string
-	vaults     []string
-	clusters   []string
+	components names // ids
+	secrets    names // ids of stored secrets
+	accounts   names
+	vaults     names
+	clusters   names
+}
+
+// names are declared names, in their order and with the path of each.
+type names struct {
+	list []string
+	at   map[string]string
+}
+
+// declare adds a name. It returns the path of the first of that name, and
+// whether there was one.
+func (n *names) declare(name, path string) (first string, twice bool) {
+	if first, twice = n.at[name]; twice {
+		return first, true
+	}
+	if n.at == nil {
+		n.at = map[string]string{}
+	}
+	n.at[name] = path
+	n.list = append(n.list, name)
+	return "", false
 }
 
 func validate(c *Config, doc *decode.Document) {
@@ -33,9 +52,7 @@ func validate(c *Config, doc *decode.Document) {
 	for i := range c.Components {
 		v.component(&c.Components[i], decode.Index("components", i))
 	}
-	for i, f := range c.Flows {
-		v.flow(i, f)
-	}
+	v.flows()
 }
 
 func (v *validator) add(path, hint, format string, args ...any) {
@@ -85,15 +102,14 @@ func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // systems checks the accounts and clusters that components refer to.
 func (v *validator) systems() {
-	named := func(list *[]string, path, name string) {
+	named := func(list *names, path, name string) {
 		at := decode.Join(path, "name")
 		if name == "" {
 			return
 		}
-		if slices.Contains(*list, name) {
-			v.add(at, "", "%q is the name of another one already; expected a name of its own", name)
+		if first, twice := list.declare(name, at); twice {
+			v.add(at, "", "%q is the name of another one, in line %d; expected a name of its own", brief(name), v.doc.At(first).Line)
 		}
-		*list = append(*list, name)
 	}
 	for i, a := range v.c.AWS {
 		at := decode.Index("aws", i)
@@ -115,22 +131,16 @@ var idSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // collect gathers the ids that others refer to, and checks that each is used
 // once.
 func (v *validator) collect() {
-	ids, stored := map[string]string{}, map[string]string{}
 	for i := range v.c.Components {
 		c := &v.c.Components[i]
 		path := decode.Index("components", i)
 		at := decode.Join(path, "id")
-		switch first, twice := ids[c.ID]; {
-		case c.ID == "":
-		case !idSyntax.MatchString(c.ID):
-			v.add(at, "", "found %q; expected at most 64 letters, digits, dots, dashes and underscores, the first a letter or digit", brief(c.ID))
-		case twice:
-			v.add(at, "", "%q is the id of another component, in line %d; expected an id of its own", c.ID, v.doc.At(first).Line)
-		default:
-			ids[c.ID] = at
-		}
 		if c.ID != "" {
-			v.components = append(v.components, c.ID)
+			if first, twice := v.components.declare(c.ID, at); twice {
+				v.add(at, "", "%q is the id of another component, in line %d; expected an id of its own", brief(c.ID), v.doc.At(first).Line)
+			} else if !idSyntax.MatchString(c.ID) {
+				v.add(at, "", "found %q; expected at most 64 letters, digits, dots, dashes and underscores, the first a letter or digit", brief(c.ID))
+			}
 		}
 		if c.SecretsManager == nil {
 			continue
@@ -140,40 +150,46 @@ func (v *validator) collect() {
 			if s.ID == "" {
 				continue
 			}
-			if first, twice := stored[s.ID]; twice {
+			if first, twice := v.secrets.declare(s.ID, at); twice {
 				v.add(at, "", "%q is declared already, in line %d; expected each secret once", brief(s.ID), v.doc.At(first).Line)
-				continue
 			}
-			stored[s.ID] = at
-			v.secrets = append(v.secrets, s.ID)
 		}
 	}
 }
 
-func (v *validator) flow(i int, f Flow) {
-	at := decode.Index("flows", i)
-	v.reference(decode.Join(at, "from"), f.From, v.components, "component")
-	v.reference(decode.Join(at, "to"), f.To, v.components, "component")
-	if f.From != "" && f.From == f.To {
-		v.add(decode.Join(at, "to"), "", "the flow leads from %q to itself; expected another component", brief(f.To))
-	}
-	if first := slices.IndexFunc(v.c.Flows[:i], func(o Flow) bool { return o.From == f.From && o.To == f.To && o.Kind == f.Kind }); first >= 0 && f.From != "" && f.To != "" {
-		v.add(at, "", "the same flow is in line %d already", v.doc.At(decode.Index("flows", first)).Line)
+func (v *validator) flows() {
+	var seen names
+	for i, f := range v.c.Flows {
+		at := decode.Index("flows", i)
+		v.reference(decode.Join(at, "from"), f.From, v.components, "component")
+		v.reference(decode.Join(at, "to"), f.To, v.components, "component")
+		if f.From == "" || f.To == "" {
+			continue
+		}
+		if f.From == f.To {
+			v.add(decode.Join(at, "to"), "", "the flow leads from %q to itself; expected another component", brief(f.To))
+		}
+		if first, twice := seen.declare(f.From+" "+f.To+" "+f.Kind, at); twice {
+			v.add(at, "", "the same flow is in line %d already", v.doc.At(first).Line)
+		}
 	}
 }
 
 // reference checks that name is one of those declared.
-func (v *validator) reference(path, name string, declared []string, what string) {
-	if name == "" || slices.Contains(declared, name) {
+func (v *validator) reference(path, name string, declared names, what string) {
+	if _, known := declared.at[name]; known || name == "" {
 		return
 	}
-	hint := decode.DidYouMean(name, declared)
+	hint := ""
+	if !v.doc.Full() {
+		hint = decode.DidYouMean(name, declared.list)
+	}
 	switch {
 	case hint != "":
-	case len(declared) == 0:
+	case len(declared.list) == 0:
 		hint = "none is declared"
-	case len(declared) <= 12:
-		hint = "declared are " + strings.Join(declared, ", ")
+	case len(declared.list) <= 12:
+		hint = "declared are " + strings.Join(declared.list, ", ")
 	}
 	v.add(path, hint, "no %s is called %q", what, brief(name))
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"regexp"
-	"slices"
 	"strings"
 
 	"warroom/internal/decode"
@@ -151,8 +150,9 @@ func (v *validator) application(a *Application, at string) {
 
 // unique reports items that a list names twice.
 func (v *validator) unique(path string, list []string) {
+	var seen names
 	for i, one := range list {
-		if one != "" && slices.Contains(list[:i], one) {
+		if _, twice := seen.declare(one, ""); twice && one != "" {
 			v.add(decode.Index(path, i), "", "%q is listed already", brief(one))
 		}
 	}

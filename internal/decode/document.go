@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v4"
 )
@@ -15,6 +16,7 @@ const maxProblems = 100
 type Document struct {
 	file     string
 	root     *yaml.Node // nil when the file could not be read as YAML
+	lines    int
 	problems Problems
 	dropped  int
 	bad      map[string]bool // paths that have a problem
@@ -29,11 +31,17 @@ func (d *Document) Broken() bool { return d.root == nil }
 // written. A path that has a problem already gets no second one: the first is
 // the cause.
 func (d *Document) Add(path, message, hint string) {
-	if d.bad[path] {
-		return
+	switch {
+	case d.Full():
+		d.dropped++
+	case !d.bad[path]:
+		d.add(d.At(path), path, message, hint)
 	}
-	d.add(d.At(path), path, message, hint)
 }
+
+// Full reports whether there are so many problems already that more are only
+// counted: no use in working out a hint.
+func (d *Document) Full() bool { return len(d.problems) >= maxProblems }
 
 // Failed reports whether path itself has a problem.
 func (d *Document) Failed(path string) bool { return d.bad[path] }
@@ -63,9 +71,28 @@ func (d *Document) At(path string) Position {
 	return at
 }
 
+// Keys lists the keys written in the block at path, merged ones included.
+func (d *Document) Keys(path string) []string {
+	node, _, ok := d.node(path)
+	if !ok {
+		return nil
+	}
+	var keys []string
+	for _, e := range d.entries(follow(node)) {
+		keys = append(keys, e.key.Value)
+	}
+	return keys
+}
+
 func (d *Document) find(path string) (Position, bool) {
+	_, at, ok := d.node(path)
+	return at, ok
+}
+
+// node is the value at path, or the nearest above it that was written.
+func (d *Document) node(path string) (*yaml.Node, Position, bool) {
 	if d.root == nil {
-		return Position{1, 1}, false
+		return nil, Position{1, 1}, false
 	}
 	node, at := d.root, position(d.root, nil)
 	for _, segment := range segments(path) {
@@ -74,7 +101,7 @@ func (d *Document) find(path string) (Position, bool) {
 		switch s := segment.(type) {
 		case string:
 			for _, e := range d.entries(node) {
-				if clip(e.key.Value, 60) == clip(s, 60) {
+				if e.key.Value == s || len(s) >= 60 && clip(e.key.Value, 60) == s {
 					next, key = e.value, e.key
 					break
 				}
@@ -85,26 +112,26 @@ func (d *Document) find(path string) (Position, bool) {
 			}
 		}
 		if next == nil {
-			return at, false
+			return node, at, false
 		}
 		node, at = next, position(next, key)
 	}
-	return at, true
+	return node, at, true
 }
 
 func (d *Document) add(at Position, path, message, hint string) {
+	if d.Full() {
+		d.dropped++
+		return
+	}
 	if path != "" {
 		if d.bad == nil {
 			d.bad = map[string]bool{}
 		}
 		d.bad[path] = true
 	}
-	if len(d.problems) == maxProblems {
-		d.dropped++
-		return
-	}
 	d.problems = append(d.problems, Problem{
-		File: d.file, Line: max(1, at.Line), Column: max(1, at.Column), Path: path, Message: message, Hint: hint,
+		File: d.file, Line: max(1, min(at.Line, d.lines)), Column: max(1, at.Column), Path: path, Message: message, Hint: hint,
 	})
 }
 
@@ -126,7 +153,7 @@ func (d *Document) entries(n *yaml.Node) []entry {
 	out := make([]entry, 0, len(n.Content)/2)
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].ShortTag() == mergeTag {
+		if tagOf(n.Content[i]) == mergeTag {
 			merged = append(merged, n.Content[i+1])
 			continue
 		}
@@ -161,6 +188,14 @@ func (d *Document) entries(n *yaml.Node) []entry {
 	return out
 }
 
+// tagOf is the short tag of a node; the loader has resolved those of scalars.
+func tagOf(n *yaml.Node) string {
+	if strings.HasPrefix(n.Tag, "!!") {
+		return n.Tag
+	}
+	return n.ShortTag()
+}
+
 // follow returns what an alias stands for, or n itself.
 func follow(n *yaml.Node) *yaml.Node {
 	for range maxDepth {
@@ -174,7 +209,7 @@ func follow(n *yaml.Node) *yaml.Node {
 
 // position is where a value stands: a block is best found by its key.
 func position(n, key *yaml.Node) Position {
-	if key != nil && (n.Line == 0 || n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode || n.ShortTag() == nullTag) {
+	if key != nil && (n.Line == 0 || n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode || tagOf(n) == nullTag) {
 		n = key
 	}
 	return Position{max(1, n.Line), max(1, n.Column)}

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// maxCompared bounds how many valid words are looked at.
+const maxCompared = 10_000
+
 // Nearest returns the valid word most like word, or "" when none is near enough
 // to be what was meant: at most a third of its letters differ, transposed
 // neighbours counting once, or one is the beginning of the other.
@@ -12,6 +15,7 @@ func Nearest(word string, valid []string) string {
 	if len(word) > 64 {
 		return ""
 	}
+	valid = valid[:min(len(valid), maxCompared)]
 	w := strings.ToLower(word)
 	best, bestAt := "", 1<<30
 	for _, v := range valid {

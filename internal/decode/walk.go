@@ -48,8 +48,8 @@ func (d *decoder) value(n, key *yaml.Node, p *path, v reflect.Value, f *Field) {
 		return
 	}
 	defer func() { d.depth-- }()
-	if n.Style&yaml.TaggedStyle != 0 && !slices.Contains(coreTags, n.ShortTag()) {
-		d.problem(at, p, "the tag "+clip(n.ShortTag(), 40)+" is not supported; expected a plain value", "")
+	if n.Style&yaml.TaggedStyle != 0 && !slices.Contains(coreTags, tagOf(n)) {
+		d.problem(at, p, "the tag "+clip(tagOf(n), 40)+" is not supported; expected a plain value", "")
 		return
 	}
 	switch {
@@ -67,7 +67,7 @@ func (d *decoder) value(n, key *yaml.Node, p *path, v reflect.Value, f *Field) {
 	case v.Kind() == reflect.String:
 		d.text(n, at, p, v, f)
 	case v.Kind() == reflect.Bool:
-		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+		if n.Kind != yaml.ScalarNode || tagOf(n) != "!!bool" {
 			d.problem(at, p, found(n)+"; expected true or false", "")
 			return
 		}
@@ -90,8 +90,11 @@ func (d *decoder) structure(n, key *yaml.Node, p *path, v reflect.Value) {
 		d.defaults(v, nil)
 		return
 	}
-	d.duplicates(n, p)
-	seen, meant := map[string]bool{}, map[string]bool{}
+	if n.Kind == yaml.MappingNode {
+		d.merges(n, p)
+	}
+	var meant map[string]bool             // keys that an unknown one seems to mean
+	seen := make([]int, len(info.fields)) // the line of each key that was written
 	kind := ""
 	for _, e := range d.doc.entries(n) {
 		at := Position{max(1, e.key.Line), max(1, e.key.Column)}
@@ -105,8 +108,14 @@ func (d *decoder) structure(n, key *yaml.Node, p *path, v reflect.Value) {
 			if d.spent(e.key, nil, p) {
 				return
 			}
-			near := Nearest(name, info.keys)
-			meant[near] = true
+			if d.doc.Full() {
+				d.doc.dropped++
+				continue
+			}
+			if meant == nil {
+				meant = map[string]bool{}
+			}
+			meant[Nearest(name, info.keys)] = true
 			hint := DidYouMean(name, info.keys)
 			if d.keyHint != nil {
 				if own := d.keyHint(name); own != "" {
@@ -116,10 +125,11 @@ func (d *decoder) structure(n, key *yaml.Node, p *path, v reflect.Value) {
 			d.problem(at, p.child(name), "unknown key; expected one of "+strings.Join(info.keys, ", "), hint)
 			continue
 		}
-		if seen[name] {
+		if seen[i] > 0 {
+			d.problem(at, p.child(name), fmt.Sprintf("written twice; it is in line %d already", seen[i]), "")
 			continue
 		}
-		seen[name] = true
+		seen[i] = at.Line
 		f := &info.fields[i]
 		if f.Kind {
 			if kind != "" {
@@ -134,10 +144,10 @@ func (d *decoder) structure(n, key *yaml.Node, p *path, v reflect.Value) {
 	d.defaults(v, seen)
 }
 
-func (d *decoder) missing(n, key *yaml.Node, p *path, info *structInfo, seen, meant map[string]bool, kind string) {
+func (d *decoder) missing(n, key *yaml.Node, p *path, info *structInfo, seen []int, meant map[string]bool, kind string) {
 	for i := range info.fields {
 		f := &info.fields[i]
-		if f.Required && !seen[f.Key] && !meant[f.Key] {
+		if f.Required && seen[i] == 0 && !meant[f.Key] {
 			d.doc.add(position(n, key), p.child(f.Key).String(), "missing; expected "+expected(f), "")
 		}
 	}
@@ -146,24 +156,28 @@ func (d *decoder) missing(n, key *yaml.Node, p *path, info *structInfo, seen, me
 	}
 }
 
+// duplicates reports keys that a mapping has twice.
 func (d *decoder) duplicates(n *yaml.Node, p *path) {
-	if n.Kind != yaml.MappingNode {
-		return
-	}
 	first := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
-		if k.Kind != yaml.ScalarNode {
+		if k.Kind != yaml.ScalarNode || tagOf(k) == mergeTag {
 			continue
-		}
-		if k.ShortTag() == mergeTag && !mergeable(n.Content[i+1]) {
-			d.problem(position(k, nil), p.child("<<"), "expected an alias of a block of keys, or a list of them", "")
 		}
 		if line, twice := first[k.Value]; twice {
 			d.problem(position(k, nil), p.child(k.Value), fmt.Sprintf("written twice; it is in line %d already", line), "")
 			continue
 		}
 		first[k.Value] = k.Line
+	}
+}
+
+// merges reports "<<" keys that merge something else than blocks.
+func (d *decoder) merges(n *yaml.Node, p *path) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if tagOf(n.Content[i]) == mergeTag && !mergeable(n.Content[i+1]) {
+			d.problem(position(n.Content[i], nil), p.child("<<"), "expected an alias of a block of keys, or a list of them", "")
+		}
 	}
 }
 
@@ -175,12 +189,13 @@ func mergeable(n *yaml.Node) bool {
 	return n.Kind == yaml.MappingNode
 }
 
-// defaults fills in what was not written: seen has the keys that were.
-func (d *decoder) defaults(v reflect.Value, seen map[string]bool) {
+// defaults fills in what was not written: seen has the lines of the keys that
+// were, nil for none.
+func (d *decoder) defaults(v reflect.Value, seen []int) {
 	info := infoOf(v.Type())
 	for i := range info.fields {
 		f := &info.fields[i]
-		if seen[f.Key] || f.Inherited {
+		if f.Inherited || seen != nil && seen[i] > 0 {
 			continue
 		}
 		switch field := v.FieldByIndex(f.Index); {
@@ -204,7 +219,8 @@ func (d *decoder) list(n, key *yaml.Node, at Position, p *path, v reflect.Value,
 	v.Set(reflect.MakeSlice(v.Type(), size, size))
 	var inner *Field
 	if f != nil {
-		inner = &Field{Doc: f.Doc, Enum: f.Enum, Required: true, Multiline: f.Multiline, Type: v.Type().Elem()}
+		inner = &Field{Doc: f.Doc, Enum: f.Enum, Multiline: f.Multiline, Type: v.Type().Elem()}
+		inner.Required = inner.Type.Kind() == reflect.String // an empty word names nothing
 	}
 	for i := range size {
 		d.value(n.Content[i], nil, p.item(i), v.Index(i), inner)
@@ -223,6 +239,7 @@ func (d *decoder) mapping(n, key *yaml.Node, at Position, p *path, v reflect.Val
 		d.problem(at, p, "is empty; expected "+expected(f), "")
 	}
 	d.duplicates(n, p)
+	d.merges(n, p)
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range d.doc.entries(n) {
 		if e.key.Kind != yaml.ScalarNode || e.key.Value == "" || hasControl(e.key.Value, false) {
@@ -236,7 +253,7 @@ func (d *decoder) mapping(n, key *yaml.Node, at Position, p *path, v reflect.Val
 }
 
 func (d *decoder) text(n *yaml.Node, at Position, p *path, v reflect.Value, f *Field) {
-	tag := n.ShortTag()
+	tag := tagOf(n)
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		d.problem(at, p, found(n)+"; expected text", "")
@@ -273,7 +290,7 @@ func (d *decoder) number(n *yaml.Node, at Position, p *path, v reflect.Value, f 
 		what = List(f.Enum)
 	}
 	wrong := func() { d.problem(at, p, found(n)+"; expected "+what, "") }
-	tag := n.ShortTag()
+	tag := tagOf(n)
 	if n.Kind != yaml.ScalarNode || tag != "!!int" && !(tag == "!!float" && v.CanFloat()) ||
 		tag == "!!int" && !decimal.MatchString(n.Value) || f != nil && len(f.Enum) > 0 && !slices.Contains(f.Enum, n.Value) {
 		wrong()
@@ -315,7 +332,7 @@ func (d *decoder) duration(n *yaml.Node, at Position, p *path, v reflect.Value, 
 	got, err := ParseDuration(n.Value)
 	if err != nil {
 		hint := ""
-		if n.ShortTag() == "!!int" {
+		if tagOf(n) == "!!int" {
 			hint = fmt.Sprintf("write the unit: %ss", clip(n.Value, 20))
 		}
 		d.problem(at, p, found(n)+"; "+err.Error(), hint)
@@ -368,7 +385,7 @@ func found(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode {
 		return "found " + kindOf(n)
 	}
-	switch n.ShortTag() {
+	switch tagOf(n) {
 	case nullTag:
 		return "found no value"
 	case "!!int", "!!float", "!!bool":
@@ -387,7 +404,7 @@ func kindOf(n *yaml.Node) string {
 	case yaml.AliasNode:
 		return "an alias"
 	}
-	switch n.ShortTag() {
+	switch tagOf(n) {
 	case nullTag:
 		return "no value"
 	case "!!int", "!!float":
@@ -398,7 +415,7 @@ func kindOf(n *yaml.Node) string {
 	return "text"
 }
 
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag }
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && tagOf(n) == nullTag }
 
 // hasControl reports characters that would disturb the line or the terminal the
 // text is drawn on.

@@ -38,7 +38,7 @@ func KeyHint(hint func(key string) string) Option {
 // What is wrong is in the document's Problems; dst then holds what was right.
 // file is the name that problems carry.
 func YAML(file string, data []byte, dst any, options ...Option) *Document {
-	doc := &Document{file: file}
+	doc := &Document{file: file, lines: 1 + bytes.Count(data, []byte("\n"))}
 	d := &decoder{doc: doc, left: maxValues}
 	for _, o := range options {
 		o(d)
