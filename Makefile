@@ -3,6 +3,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -s -w
 LAB         := .cache/lab
+GOFMT       := $(shell go env GOROOT)/bin/gofmt
 
 # Packages whose tests use the lab's servers: those that read WARROOM_LAB.
 LAB_PACKAGES = $(shell grep -rl --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache WARROOM_LAB . | xargs -r -n1 dirname | sort -u)
@@ -40,7 +41,7 @@ bench:
 
 ## lint: formatting, vet and staticcheck
 lint:
-	@unformatted=$$(gofmt -l .); \
+	@unformatted=$$($(GOFMT) -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	cd lab && go vet ./...
