@@ -233,13 +233,21 @@ func (v *validator) address(path, text string) {
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host == "" || !validPort(port) || !validHost(host) {
-		v.add(path, "", "found %q; expected host:port, for example www.example.com:443", brief(text))
+		v.add(path, "", "%s; expected host:port, for example www.example.com:443", quoted(text))
 	}
 }
 
 func validPort(s string) bool {
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= 1 && n <= 65535
+}
+
+// quoted says what was found, unless it may hold a password before an @.
+func quoted(text string) string {
+	if strings.Contains(text, "@") {
+		return "found a user before the host"
+	}
+	return "found " + strconv.Quote(brief(text))
 }
 
 func validHost(s string) bool { return s != "" && !strings.ContainsAny(s, " \t/@?#\\") }

@@ -114,7 +114,7 @@ func (v *validator) balancer(b *Balancer, at string) {
 func (v *validator) postgres(p *Postgres, at string) {
 	host := decode.Join(at, "host")
 	if name, _, err := net.SplitHostPort(p.Host); err == nil && name != "" {
-		v.add(host, "write the port under port", "found %q; expected a host name or address alone", brief(p.Host))
+		v.add(host, "write the port under port", "%s; expected a host name or address alone", quoted(p.Host))
 	} else if p.Host != "" && !strings.HasPrefix(p.Host, "/") && !validHost(p.Host) {
 		v.add(host, "", "is not a host; expected a host name or address")
 	}

@@ -9,8 +9,8 @@ import (
 const maxCompared = 10_000
 
 // Nearest returns the valid word most like word, or "" when none is near enough
-// to be what was meant: at most a third of its letters differ, transposed
-// neighbours counting once, or one is the beginning of the other.
+// to be what was meant: at most a quarter of its letters differ, swapped neighbours
+// counting once, or word is its beginning or end.
 func Nearest(word string, valid []string) string {
 	if len(word) > 64 {
 		return ""
@@ -24,7 +24,7 @@ func Nearest(word string, valid []string) string {
 			continue
 		}
 		d := distance(w, lower)
-		limit := max(1, (max(len(w), len(lower))+1)/3)
+		limit := max(1, max(len(w), len(lower))/4)
 		if len(w) >= 3 && (strings.HasPrefix(lower, w) || strings.HasSuffix(lower, w)) {
 			d = min(d, limit)
 		}
