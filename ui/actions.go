@@ -78,7 +78,7 @@ func (m *Model) toggleShare() {
 func copyReading(m *Model) tea.Cmd {
 	id := m.subject()
 	m.say(fmt.Sprintf("copied %s, if the terminal lets programs copy (OSC 52)", m.name(id)))
-	text := m.opt.Scrub(readingText(panes.Frame{Theme: m.theme, Now: m.shown.Now, Share: m.share}, m.shown.Readings, id))
+	text := m.opt.scrub(readingText(panes.Frame{Theme: m.theme, Now: m.shown.Now, Share: m.share}, m.shown.Readings, id))
 	return tea.SetClipboard(text)
 }
 

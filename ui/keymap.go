@@ -16,6 +16,7 @@ type binding struct {
 	shown string   // how they are written; the first of keys when empty
 	does  string   // for help and palette
 	short string   // for the footer; empty keeps it out of the footer
+	rank  int      // place in the footer: what is not shown first may not fit
 	group string   // the heading in help
 	modes modeSet  // where it works
 	// palette is whether it can be chosen by name.
@@ -51,11 +52,11 @@ func init() {
 
 func table() []binding {
 	return []binding{
-		{keys: []string{"enter"}, does: "Open the detail of the component", short: "detail", group: groupLook,
+		{keys: []string{"enter"}, does: "Open the detail of the component", short: "detail", rank: 1, group: groupLook,
 			modes: in(modePlanes), run: do(func(m *Model) { m.show(m.subject()) }), refuse: noSubject},
 		{keys: []string{"esc"}, does: "Clear the filter", group: groupLook, modes: in(modePlanes),
 			run: do(func(m *Model) { m.filter = "" })},
-		{keys: []string{"esc"}, does: "Back to the planes", short: "back", group: groupLook, modes: in(modeDetail),
+		{keys: []string{"esc"}, does: "Back to the planes", short: "back", rank: 1, group: groupLook, modes: in(modeDetail),
 			run: do(func(m *Model) { m.showView(modePlanes) })},
 		{keys: []string{"1"}, does: "Planes: the four live panes", group: groupLook, palette: true,
 			modes: in(modePlanes, modeDetail), run: do(func(m *Model) { m.showView(modePlanes) })},
@@ -68,7 +69,7 @@ func table() []binding {
 			modes: in(modePlanes), run: do(func(m *Model) { m.horizontal(-1) })},
 		{keys: []string{"right", "l"}, shown: "→ l", does: "Pane to the right", group: groupMove,
 			modes: in(modePlanes), run: do(func(m *Model) { m.horizontal(1) })},
-		{keys: []string{"tab"}, does: "Next pane", short: "pane", group: groupMove,
+		{keys: []string{"tab"}, does: "Next pane", short: "pane", rank: 2, group: groupMove,
 			modes: in(modePlanes), run: do(func(m *Model) { m.cycle(1) })},
 		{keys: []string{"shift+tab"}, does: "Previous pane", group: groupMove,
 			modes: in(modePlanes), run: do(func(m *Model) { m.cycle(-1) })},
@@ -79,39 +80,39 @@ func table() []binding {
 
 		{keys: []string{"up", "k"}, shown: "↑ k", does: "Scroll up", group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-1) })},
-		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", group: groupMove,
+		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", rank: 2, group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(1) })},
 		{keys: []string{"pgup", "ctrl+u"}, shown: "pgup", does: "Scroll up a page", group: groupMove,
-			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-m.layout().body.h) })},
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-m.page()) })},
 		{keys: []string{"pgdown", "ctrl+d"}, shown: "pgdn", does: "Scroll down a page", group: groupMove,
-			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(m.layout().body.h) })},
+			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(m.page()) })},
 		{keys: []string{"home", "g"}, shown: "home g", does: "To the top", group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(-m.cache.detailTotal) })},
 		{keys: []string{"end", "G"}, shown: "end G", does: "To the end", group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.scrollDetail(m.cache.detailTotal) })},
 		{keys: []string{"left", "h", "shift+tab"}, shown: "← h", does: "Previous component of the plane", group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.beside(-1) })},
-		{keys: []string{"right", "l", "tab"}, shown: "→ l", does: "Next component of the plane", short: "next", group: groupMove,
+		{keys: []string{"right", "l", "tab"}, shown: "→ l", does: "Next component of the plane", short: "next", rank: 2, group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.beside(1) })},
 
-		{keys: []string{"r"}, does: "Check this component now", short: "check", group: groupDo, palette: true,
+		{keys: []string{"r"}, does: "Check this component now", short: "check", rank: 3, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: checkOne, refuse: cannotCheckOne},
 		{keys: []string{"R"}, does: "Check every component now", group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: checkAll, refuse: cannotCheck},
-		{keys: []string{"/"}, does: "Filter the components", short: "filter", group: groupDo, palette: true,
+		{keys: []string{"/"}, does: "Filter the components", short: "filter", rank: 4, group: groupDo, palette: true,
 			modes: in(modePlanes), run: do(func(m *Model) { m.open(modeFilter) })},
-		{keys: []string{"y"}, does: "Copy this component's reading", short: "copy", group: groupDo, palette: true,
+		{keys: []string{"y"}, does: "Copy this component's reading", short: "copy", rank: 9, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: copyReading, refuse: noSubject},
-		{keys: []string{"z"}, does: "Freeze the frame, or show live data again", short: "freeze", group: groupDo, palette: true,
+		{keys: []string{"z"}, does: "Freeze the frame, or show live data again", short: "freeze", rank: 8, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: do((*Model).toggleFreeze)},
-		{keys: []string{"S"}, does: "Share mode: mask hosts, account ids and ARNs", short: "share", group: groupDo, palette: true,
+		{keys: []string{"S"}, does: "Share mode: mask hosts, account ids and ARNs", short: "share", rank: 10, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: do((*Model).toggleShare)},
 
-		{keys: []string{":"}, does: "Palette: everything by name", short: "palette", group: groupMore,
+		{keys: []string{":"}, does: "Palette: everything by name", short: "palette", rank: 6, group: groupMore,
 			modes: in(modePlanes, modeDetail), run: do((*Model).openPalette)},
-		{keys: []string{"?"}, does: "Help for this view", short: "help", group: groupMore, palette: true,
+		{keys: []string{"?"}, does: "Help for this view", short: "help", rank: 5, group: groupMore, palette: true,
 			modes: in(modePlanes, modeDetail), run: do(func(m *Model) { m.helpScroll = 0; m.open(modeHelp) })},
-		{keys: []string{"q"}, does: "Quit", short: "quit", group: groupMore, palette: true,
+		{keys: []string{"q"}, does: "Quit", short: "quit", rank: 7, group: groupMore, palette: true,
 			modes: in(modePlanes, modeDetail), run: quit},
 		{keys: []string{"ctrl+c"}, does: "Quit from anywhere but a dialog", group: groupMore,
 			modes: in(modePlanes, modeDetail, modeFilter, modeHelp, modePalette), run: quit},
@@ -129,19 +130,19 @@ func table() []binding {
 			modes: in(modePalette), run: (*Model).choose},
 		{keys: []string{"up", "ctrl+p", "shift+tab"}, shown: "↑", does: "Up", group: groupType,
 			modes: in(modePalette), run: do(func(m *Model) { m.palette.move(-1) })},
-		{keys: []string{"down", "ctrl+n", "tab"}, shown: "↓", does: "Down", short: "next", group: groupType,
+		{keys: []string{"down", "ctrl+n", "tab"}, shown: "↓", does: "Down", short: "next", rank: 2, group: groupType,
 			modes: in(modePalette), run: do(func(m *Model) { m.palette.move(1) })},
 		{keys: []string{"esc"}, does: "Close", short: "close", group: groupType,
 			modes: in(modePalette), run: do((*Model).close)},
 
-		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", group: groupMove,
+		{keys: []string{"down", "j"}, shown: "↓ j", does: "Scroll down", short: "scroll", rank: 2, group: groupMove,
 			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(1) })},
 		{keys: []string{"up", "k"}, shown: "↑ k", does: "Scroll up", group: groupMove,
 			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(-1) })},
 		{keys: []string{"pgdown", "space", "ctrl+d"}, shown: "pgdn", does: "Scroll down a page", group: groupMove,
-			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(m.layout().body.h) })},
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(m.page()) })},
 		{keys: []string{"pgup", "ctrl+u"}, shown: "pgup", does: "Scroll up a page", group: groupMove,
-			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(-m.layout().body.h) })},
+			modes: in(modeHelp), run: do(func(m *Model) { m.scrollHelp(-m.page()) })},
 		{keys: []string{"esc", "?", "q", "enter"}, does: "Close the help", short: "close", group: groupMore,
 			modes: in(modeHelp), run: do((*Model).close)},
 
@@ -197,15 +198,32 @@ func (b *binding) refusal(m *Model) string {
 	return b.refuse(m)
 }
 
-// hints are the keys of the footer for a mode.
+// narrow is the width below which the footer says first how to leave.
+const narrow = 60
+
+// hints are the keys of the footer for a mode: those that work now, the most
+// important first. Help lists the others too, and why they do not.
 func (m *Model) hints(md mode) []panes.KeyHint {
-	var out []panes.KeyHint
+	var in []*binding
 	for i := range keymap {
-		if b := &keymap[i]; b.modes.has(md) && b.short != "" {
-			out = append(out, panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.short, Disabled: b.refusal(m)})
+		if b := &keymap[i]; b.modes.has(md) && b.short != "" && b.refusal(m) == "" {
+			in = append(in, b)
 		}
 	}
+	slices.SortStableFunc(in, func(a, b *binding) int { return a.place(m.width) - b.place(m.width) })
+	out := make([]panes.KeyHint, len(in))
+	for i, b := range in {
+		out[i] = panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.short}
+	}
 	return out
+}
+
+// place is where a binding stands in a footer of some width.
+func (b *binding) place(width int) int {
+	if width < narrow && (b.short == "quit" || b.keys[0] == "esc") {
+		return 0
+	}
+	return b.rank
 }
 
 // helpGroups are all keys of a mode under their headings.

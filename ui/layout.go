@@ -1,11 +1,15 @@
 package ui
 
-import "warroom/internal/estate"
+import (
+	"warroom/internal/estate"
+	"warroom/panes"
+)
 
 // The sizes at which the layout changes, in cells.
 const (
 	leastWidth   = 80  // below, one pane at a time
 	leastHeight  = 24  // below, one pane at a time
+	strip2Height = 36  // from here on the strip has two rows
 	columnsWidth = 280 // from here on, four panes side by side
 )
 
@@ -32,17 +36,28 @@ type layout struct {
 	focus       estate.Plane // the pane of a single arrangement
 }
 
-// arrange lays out a screen. The band goes last and the footer before it: on a
-// screen of a few rows the worst status and how to leave are what must show.
-func arrange(width, height int, focus estate.Plane, withStrip bool) layout {
+// splitter shares rows between two planes that stand one above the other.
+type splitter func(upper, lower estate.Plane, rows int) (up, low int)
+
+// arrange lays out a screen. Rows go first to what must never be missing: how to
+// leave, the worst status, where we are.
+func arrange(width, height int, focus estate.Plane, withStrip bool, split splitter) layout {
 	l := layout{focus: focus}
-	l.band = min(1, height)
-	l.footer = min(1, height-l.band)
-	left := height - l.band - l.footer
-	if withStrip && left >= 6 {
-		l.strip = 1
+	left := height
+	take := func(n int) int {
+		n = min(n, left)
+		left -= n
+		return n
 	}
-	l.body = rect{0, l.band, width, max(0, left-l.strip)}
+	l.footer = take(1)
+	switch {
+	case withStrip && height >= strip2Height:
+		l.strip = take(2)
+	case withStrip:
+		l.strip = take(1)
+	}
+	l.band = take(1)
+	l.body = rect{0, l.band, width, left}
 	b := l.body
 	switch {
 	case width < leastWidth || height < leastHeight:
@@ -55,18 +70,35 @@ func arrange(width, height int, focus estate.Plane, withStrip bool) layout {
 		}
 	default:
 		l.arrangement = square
-		w, h := width/2, (b.h+1)/2
-		l.panes[estate.Edge] = rect{0, b.y, w, h}
-		l.panes[estate.Service] = rect{w, b.y, width - w, h}
-		l.panes[estate.State] = rect{0, b.y + h, w, b.h - h}
-		l.panes[estate.Control] = rect{w, b.y + h, width - w, b.h - h}
+		half := width / 2
+		stack := func(upper, lower estate.Plane, x, w int) {
+			up, low := split(upper, lower, b.h)
+			l.panes[upper], l.panes[lower] = rect{x, b.y, w, up}, rect{x, b.y + up, w, low}
+		}
+		stack(estate.Edge, estate.State, 0, half)
+		stack(estate.Service, estate.Control, half, width-half)
 	}
 	return l
 }
 
+// layoutKey is what a layout depends on, besides the topology, which does not
+// change.
+type layoutKey struct {
+	width, height int
+	focus         estate.Plane
+	view          mode
+}
+
 // layout is where everything is now.
 func (m *Model) layout() layout {
-	return arrange(m.width, m.height, m.focus, m.view == modePlanes)
+	key := layoutKey{m.width, m.height, m.focus, m.view}
+	if m.laidOut != key {
+		m.laidOut = key
+		m.arranged = arrange(m.width, m.height, m.focus, m.view == modePlanes, func(upper, lower estate.Plane, rows int) (int, int) {
+			return panes.Split(m.shown.Readings, upper, lower, rows)
+		})
+	}
+	return m.arranged
 }
 
 // neighbour is the pane dx to the right and dy below p, if there is one. One at

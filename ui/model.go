@@ -51,7 +51,9 @@ type Model struct {
 	messageAt time.Time
 	share     bool
 
-	cache cache
+	laidOut  layoutKey
+	arranged layout // for laidOut
+	cache    cache
 }
 
 // New makes a console. Run runs it; on its own it is for tests.
@@ -59,18 +61,16 @@ func New(o Options) *Model { return newModel(context.Background(), o, newGuard(n
 
 func newModel(ctx context.Context, o Options, g *guard) *Model {
 	o = o.withDefaults()
-	now := o.Clock()
-	first := firstPicture(o.Derive(o.Snapshot, now), now)
+	pump := newPump(ctx, o)
 	m := &Model{
-		opt: o, guard: g, theme: o.Theme, themeGiven: o.Theme != nil, share: o.Share,
+		opt: o, guard: g, pump: pump, theme: o.Theme, themeGiven: o.Theme != nil, share: o.Share,
 		width: o.Terminal.Width, height: o.Terminal.Height,
-		live: first, shown: first,
+		live: pump.last, shown: pump.last,
 	}
 	if m.theme == nil {
 		m.setTheme(theme.Default)
 	}
-	m.pump = newPump(ctx, o, first)
-	m.cache.prose = scrubbed(o.Scrub)
+	m.cache.prose = scrubbed(o.scrub)
 	return m
 }
 

@@ -86,8 +86,13 @@ func (o Options) withDefaults() Options {
 	if o.Running == nil {
 		o.Running = func() string { return "" }
 	}
-	if o.Scrub == nil {
-		o.Scrub = func(s string) string { return s }
-	}
 	return o
+}
+
+// scrub is Scrub, or nothing.
+func (o Options) scrub(text string) string {
+	if o.Scrub == nil {
+		return text
+	}
+	return o.Scrub(text)
 }

@@ -1,9 +1,7 @@
 package ui
 
 import (
-	"slices"
 	"strings"
-	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -22,6 +20,7 @@ type choice struct {
 type palette struct {
 	query    string
 	all      []choice
+	labels   []panes.Choice // of all
 	found    []choice
 	drawn    []panes.Choice // of found
 	selected int
@@ -64,6 +63,9 @@ func (m *Model) openPalette() {
 			do(func(m *Model) { m.show(comp.ID) }),
 		})
 	}
+	for _, c := range p.all {
+		p.labels = append(p.labels, c.Choice)
+	}
 	m.open(modePalette)
 	m.palette = p
 	p.search("")
@@ -73,18 +75,10 @@ func (m *Model) openPalette() {
 func (p *palette) search(query string) {
 	p.query, p.selected = query, 0
 	p.version++
-	type hit struct{ score, at int }
-	var hits []hit
-	for i := range p.all {
-		if s, ok := fuzzy(query, p.all[i].Label); ok {
-			hits = append(hits, hit{s, i})
-		}
-	}
-	slices.SortStableFunc(hits, func(a, b hit) int { return b.score - a.score })
 	p.found, p.drawn = nil, nil
-	for _, h := range hits {
-		p.found = append(p.found, p.all[h.at])
-		p.drawn = append(p.drawn, p.all[h.at].Choice)
+	for _, at := range panes.Fuzzy(query, p.labels) {
+		p.found = append(p.found, p.all[at])
+		p.drawn = append(p.drawn, p.labels[at])
 	}
 }
 
@@ -105,33 +99,4 @@ func (m *Model) choose() tea.Cmd {
 	}
 	m.close()
 	return c.run(m)
-}
-
-// fuzzy reports whether every letter of query occurs in text in order, and how
-// well: letters that begin a word or follow one another count more, and so does
-// an early and a short match. Case and blanks of the query do not matter.
-func fuzzy(query, text string) (score int, ok bool) {
-	q := []rune(strings.ToLower(strings.Join(strings.Fields(query), "")))
-	if len(q) == 0 {
-		return 0, true
-	}
-	i, run, before := 0, 0, ' '
-	for at, r := range []rune(text) {
-		low := unicode.ToLower(r)
-		if i < len(q) && low == q[i] {
-			score += 10 + 8*run
-			if !unicode.IsLetter(before) && !unicode.IsDigit(before) {
-				score += 15
-			}
-			if i == 0 {
-				score -= min(at, 10)
-			}
-			i++
-			run++
-		} else {
-			run = 0
-		}
-		before = r
-	}
-	return score - len(text)/8, i == len(q)
 }

@@ -26,6 +26,7 @@ type pump struct {
 	feed   Feed
 	clock  func() time.Time
 	derive func(*estate.Snapshot, time.Time) *estate.Readings
+	net    scrubber
 
 	snaps chan *estate.Snapshot // the newest not yet derived
 	errs  chan error
@@ -37,12 +38,19 @@ type pump struct {
 	cost    time.Duration
 }
 
-func newPump(ctx context.Context, o Options, first Picture) *pump {
-	return &pump{
-		ctx: ctx, feed: o.Feed, clock: o.Clock, derive: o.Derive,
-		snaps: make(chan *estate.Snapshot, 1), errs: make(chan error, 1),
-		snap: o.Snapshot, last: first,
+// newPump derives the first picture at once, from what is known at the start.
+func newPump(ctx context.Context, o Options) *pump {
+	p := &pump{
+		ctx: ctx, feed: o.Feed, clock: o.Clock, derive: o.Derive, net: scrubber{scrub: o.Scrub},
+		snaps: make(chan *estate.Snapshot, 1), errs: make(chan error, 1), snap: o.Snapshot,
 	}
+	now := p.clock()
+	p.last = firstPicture(p.readings(now), now)
+	return p
+}
+
+func (p *pump) readings(now time.Time) *estate.Readings {
+	return p.net.clean(p.derive(p.snap, now))
 }
 
 // read takes snapshots from the feed until ctx ends. Of those that come faster
@@ -96,7 +104,7 @@ func (p *pump) next() tea.Msg {
 		p.last = p.last.next(p.last.Readings, now) // ages only
 		return pictureMsg(p.last)
 	}
-	p.last = p.last.next(p.derive(p.snap, now), now)
+	p.last = p.last.next(p.readings(now), now)
 	p.derived = time.Now()
 	p.cost = p.derived.Sub(began)
 	return pictureMsg(p.last)

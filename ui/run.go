@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	outer := ctx
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	g := newGuard(end, o.Scrub)
+	g := newGuard(end, o.scrub)
 	ctx = context.WithValue(ctx, guardKey{}, g)
 
 	out, drawn := watch(o.Terminal.Out)

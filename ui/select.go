@@ -125,10 +125,14 @@ func (m *Model) beside(by int) {
 
 // scrollDetail moves the detail by rows; it stops at both ends.
 func (m *Model) scrollDetail(by int) {
-	m.detailScroll = max(0, min(m.detailScroll+by, m.cache.detailTotal-m.layout().body.h))
+	b := m.layout().body
+	m.detailScroll = max(0, min(m.detailScroll+by, panes.MaxScroll(m.frameOf(b.w, b.h), m.cache.detailTotal)))
 }
 
 // scrollHelp moves the help by rows; it stops at both ends.
 func (m *Model) scrollHelp(by int) {
-	m.helpScroll = max(0, min(m.helpScroll+by, m.cache.helpTotal-m.layout().body.h))
+	m.helpScroll = max(0, min(m.helpScroll+by, panes.MaxScroll(m.over(), m.cache.helpTotal)))
 }
+
+// page is how many rows a page of the detail or the help moves.
+func (m *Model) page() int { return max(1, m.layout().body.h-3) }

@@ -170,7 +170,7 @@ func (m *Model) content() string {
 	footer := m.drawFooter(l)
 	box := m.drawBox()
 	key.versions[1], key.versions[2] = c.band.version, c.footer.version
-	key.versions[3], key.versions[4] = c.pal.version, c.dialog.version
+	key.versions[3], key.versions[4], key.versions[5] = c.pal.version, c.dialog.version, c.help.version
 	if c.content != "" && c.frame == key {
 		return c.content
 	}
@@ -180,23 +180,18 @@ func (m *Model) content() string {
 	rows = append(rows, body()...)
 	rows = append(rows, strip...)
 	rows = append(rows, footer...)
-	if box != nil {
-		rows = over(rows, box, m.width)
+	if len(box) > 0 {
+		x, y := panes.Center(m.over(), box)
+		rows = panes.Overlay(rows, box, x, y)
 	}
 	c.frame, c.content = key, strings.Join(rows, "\n")
 	c.redrawn++
 	return c.content
 }
 
-// over lays a box over the middle of a screen, a little above its centre.
-func over(rows, box []string, width int) []string {
-	if len(box) > len(rows) {
-		box = box[:len(rows)]
-	}
-	y := (len(rows) - len(box)) / 3
-	x := max(0, (width-cells(box[0]))/2)
-	return panes.Overlay(rows, box, x, y)
-}
+// over is the frame that a box may fill: the screen but for the footer, whose
+// keys are the box's own.
+func (m *Model) over() panes.Frame { return m.frameOf(m.width, m.height-m.layout().footer) }
 
 func (m *Model) drawBand(l layout) []string {
 	if l.band == 0 {
@@ -233,16 +228,6 @@ func (m *Model) drawBody(l layout, key *frameKey) func() []string {
 	switch {
 	case b.h == 0:
 		return func() []string { return nil }
-	case m.mode == modeHelp:
-		k := m.keysKey(b.w, b.h, m.view)
-		k.scroll, k.text = m.helpScroll, m.view.String()
-		rows := c.help.get(k, c.prose, func() []string {
-			drawn, total := panes.Help(m.frameOf(b.w, b.h), m.view.String(), m.helpGroups(m.view), m.helpScroll)
-			c.helpTotal = total
-			return rowsOf(drawn, b.w, b.h)
-		})
-		key.versions[5] = c.help.version
-		return func() []string { return rows }
 	case m.view == modeDetail:
 		k := detailKey{m.look(b.w, b.h), m.shown.Readings, m.shown.Now, m.detail, m.detailScroll}
 		rows := c.detail.get(k, c.prose, func() []string {
@@ -267,7 +252,9 @@ func (m *Model) drawBody(l layout, key *frameKey) func() []string {
 func (l layout) join(p [len(estate.Planes)][]string) []string {
 	switch l.arrangement {
 	case square:
-		return append(panes.Beside(p[estate.Edge], p[estate.Service]), panes.Beside(p[estate.State], p[estate.Control])...)
+		return panes.Beside(
+			append(slices.Clip(p[estate.Edge]), p[estate.State]...),
+			append(slices.Clip(p[estate.Service]), p[estate.Control]...))
 	case columns:
 		return panes.Beside(panes.Beside(panes.Beside(p[0], p[1]), p[2]), p[3])
 	}
@@ -310,18 +297,27 @@ func (m *Model) drawFooter(l layout) []string {
 
 // drawBox draws what lies over the screen, if anything does.
 func (m *Model) drawBox() []string {
-	c := &m.cache
-	switch {
-	case m.mode == modePalette:
-		p, w, h := m.palette, min(m.width, 76), min(m.height, max(m.height*2/3, 12))
-		return c.pal.get(paletteKey{m.look(w, h), p, p.version, p.selected}, c.prose, func() []string {
-			return panes.Palette(m.frameOf(w, h), p.query, p.drawn, p.selected)
+	c, f := &m.cache, m.over()
+	if m.mode.view() || m.mode == modeFilter || f.Height < 1 {
+		return nil
+	}
+	look := m.look(f.Width, f.Height)
+	switch m.mode {
+	case modeHelp:
+		k := m.keysKey(f.Width, f.Height, m.view)
+		k.scroll = m.helpScroll
+		return c.help.get(k, c.prose, func() (rows []string) {
+			rows, c.helpTotal = panes.Help(f, "Keys of "+m.view.String(), m.helpGroups(m.view), m.helpScroll)
+			return rows
 		})
-	case m.mode == modeDialog:
-		d, w, h := m.dialog, min(m.width, 64), m.height
-		return c.dialog.get(dialogKey{m.look(w, h), d, d.selected}, c.prose, func() []string {
-			return panes.Dialog(m.frameOf(w, h), d.title, d.body, d.labels(), d.selected)
+	case modePalette:
+		p := m.palette
+		return c.pal.get(paletteKey{look, p, p.version, p.selected}, c.prose, func() []string {
+			return panes.Palette(f, p.query, p.drawn, p.selected)
 		})
 	}
-	return nil
+	d := m.dialog
+	return c.dialog.get(dialogKey{look, d, d.selected}, c.prose, func() []string {
+		return panes.Dialog(f, d.title, d.body, d.labels(), d.selected)
+	})
 }

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/vt"
 )
 
@@ -62,6 +63,7 @@ type Terminal struct {
 	clipboard string
 	clips     int
 	cursor    bool
+	partial   bool // in the middle of a synchronized update
 	resized   []func(width, height int)
 	changed   chan struct{} // closed and replaced whenever the screen may have changed
 }
@@ -78,8 +80,11 @@ func Start(t testing.TB, width, height int, program func(context.Context, IO) er
 	d.emu.SetCallbacks(vt.Callbacks{
 		Title:            func(s string) { d.title = s },
 		CursorVisibility: func(v bool) { d.cursor = v },
+		EnableMode:       func(m ansi.Mode) { d.partial = d.partial || m == ansi.ModeSynchronizedOutput },
+		DisableMode:      func(m ansi.Mode) { d.partial = d.partial && m != ansi.ModeSynchronizedOutput },
 	})
 	d.emu.RegisterOscHandler(52, d.copied)
+	d.emu.RegisterCsiHandler(ansi.Command('?', '$', 'p'), d.asked)
 	// A terminal starts a new line at its first column. Programs that see no
 	// terminal settings count on the line discipline for that; here is none.
 	_, _ = d.emu.WriteString("\x1b[20h")
@@ -167,6 +172,18 @@ func (d *Terminal) onResize(report func(width, height int)) {
 	}
 }
 
+// asked answers whether the terminal knows a mode, for the one that the emulator
+// leaves to its host: with synchronized output a screen is never looked at in
+// the middle of a frame.
+func (d *Terminal) asked(params ansi.Params) bool {
+	n, _, ok := params.Param(0, 0)
+	if !ok || ansi.DECMode(n) != ansi.ModeSynchronizedOutput {
+		return false
+	}
+	_, _ = io.WriteString(d.emu.InputPipe(), ansi.ReportMode(ansi.ModeSynchronizedOutput, ansi.ModeReset))
+	return true
+}
+
 // Resize changes the terminal's size and tells the program.
 func (d *Terminal) Resize(width, height int) {
 	d.mu.Lock()
@@ -187,9 +204,9 @@ func (d *Terminal) WaitFor(what string, cond func(screen string) bool) string {
 	defer deadline.Stop()
 	for {
 		d.mu.Lock()
-		screen, changed := d.text(), d.changed
+		screen, changed, partial := d.text(), d.changed, d.partial
 		d.mu.Unlock()
-		if cond(screen) {
+		if !partial && cond(screen) {
 			return screen
 		}
 		select {
