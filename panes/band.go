@@ -60,6 +60,10 @@ func Band(f Frame, b BandInfo) []string {
 	}
 	put(&right, "", theme.BandStrong, b.Severity)
 	put(&right, "", theme.Band, b.Incident)
+	incident := len(right) - 1 // in two rows it stands in the first
+	if b.Incident == "" {
+		incident = -1
+	}
 	put(&right, "", theme.BandStrong, b.Clock)
 	put(&right, "", theme.BandStrong, b.Phase)
 	put(&right, "update", theme.Band, b.NextUpdate)
@@ -96,17 +100,25 @@ func Band(f Frame, b BandInfo) []string {
 		l.limit = f.Width
 		return l.String()
 	}
-	all := append(append([]part(nil), left...), right...)
-	one := join(all)
-	fits := one.width()+2 <= f.Width
-	if fits || f.Height < 2 || len(right) == 0 {
-		// What matters most stands first: when it does not fit, whole parts go
-		// from the end, but never those that say whether something can change.
-		for len(all) > len(left) && one.width()+2 > f.Width {
-			all = all[:len(all)-1]
-			one = join(all)
+	// What matters most stands first: of what does not fit whole parts go from
+	// the end, but never those that say whether something can be changed.
+	fit := func(parts []part, keep int) spans {
+		for len(parts) > keep && join(parts).width()+2 > f.Width {
+			parts = parts[:len(parts)-1]
 		}
-		return []string{row(one, clock)}
+		return join(parts)
 	}
-	return []string{row(join(left), clock), row(join(right), nil)}
+	all := append(append([]part(nil), left...), right...)
+	if join(all).width()+2 <= f.Width || f.Height < 2 || len(right) == 0 {
+		return []string{row(fit(all, len(left)), clock)}
+	}
+	kept := len(left)
+	if incident >= 0 {
+		left = append(left, right[incident])
+		right = append(right[:incident:incident], right[incident+1:]...)
+	}
+	if len(right) == 0 {
+		return []string{row(fit(left, kept), clock)}
+	}
+	return []string{row(fit(left, kept), clock), row(fit(right, 1), nil)}
 }

@@ -46,7 +46,7 @@ func (b *box) drawn(f Frame) []spans {
 			for _, l := range lines[:granted-1] {
 				rest = rest[strings.Index(rest, l[0].s)+len(l[0].s):]
 			}
-			cut := spans{{lines[0][0].k, f.cut(strings.TrimLeft(rest, " "), b.n)}}
+			cut := spans{{lines[0][0].k, f.prose(strings.TrimLeft(rest, " "), b.n)}}
 			lines = append(append([]spans(nil), lines[:granted-1]...), cut)
 		case s == figures && granted == 1:
 			lines = []spans{b.one}

@@ -70,7 +70,7 @@ func (d *detail) text(indent int, label string, k theme.Token, s string) {
 	if s == "" {
 		return
 	}
-	head := spans{{theme.Plain, blanks[:indent]}}
+	head := spans{{theme.Plain, spaces(indent)}}
 	hang := indent
 	if label != "" {
 		head = append(head, span{theme.Muted, label + " "})
@@ -81,7 +81,7 @@ func (d *detail) text(indent int, label string, k theme.Token, s string) {
 		if i == 0 {
 			d.row(append(head, span{k, part})...)
 		} else {
-			d.row(span{theme.Plain, blanks[:hang]}, span{k, part})
+			d.row(span{theme.Plain, spaces(hang)}, span{k, part})
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (d *detail) failures() {
 			if i == 0 {
 				d.row(span{token(status), head + " "}, span{theme.Text, part})
 			} else {
-				d.row(span{theme.Plain, blanks[:width(head)+1]}, span{theme.Text, part})
+				d.row(span{theme.Plain, spaces(width(head) + 1)}, span{theme.Text, part})
 			}
 		}
 		d.text(2, "do next:", theme.Strong, f.tell(fail.Next))
@@ -194,7 +194,7 @@ func (d *detail) figures() {
 		room := max(d.n-hang-width(when)-2, 8)
 		for j, part := range wrap(value, room) {
 			if j > 0 {
-				d.row(span{theme.Plain, blanks[:min(hang, len(blanks))]}, span{look, part})
+				d.row(span{theme.Plain, spaces(hang)}, span{look, part})
 				continue
 			}
 			d.row(span{token(c.Status), head}, gapTo(width(head), verdict+2),
@@ -209,7 +209,7 @@ func (d *detail) figures() {
 }
 
 func gapTo(at, column int) span {
-	return span{theme.Plain, blanks[:max(min(column-at, len(blanks)), 0)]}
+	return span{theme.Plain, spaces(column - at)}
 }
 
 // What each kind of flow means, seen from where it begins and where it ends.

@@ -8,10 +8,10 @@
 //     the console can keep them until what they show has changed.
 //   - It is said in words. Glyph and colour repeat what the word says; colours
 //     come from package theme and nowhere else.
-//   - Nothing is hidden without saying so: what does not fit is counted ("+2
-//     more ↓") and what is cut ends in an ellipsis.
-//   - What the size decides is how much is shown, never how big. The worst is
-//     given room first.
+//   - No component, choice or row of text is hidden without saying so: what does
+//     not fit is counted ("+2 more ↓") and what is cut ends in an ellipsis.
+//   - The size decides how many figures are shown, never how big. The worst is
+//     given room first; the detail always has all of them.
 //   - Text from outside is stripped of control characters here as well, and in
 //     share mode hosts, account ids and ARNs are masked here and nowhere later.
 package panes

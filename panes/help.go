@@ -50,9 +50,9 @@ func Help(f Frame, title string, groups []HelpGroup, scroll int) (rows []string,
 			indent := key + 3
 			for j, part := range wrap(text, max(room-indent, 8)) {
 				if j == 0 {
-					body = append(body, spans{{first, " " + name}, {theme.Plain, blanks[:indent-1-width(name)]}, {look, part}})
+					body = append(body, spans{{first, " " + name}, {theme.Plain, spaces(indent - 1 - width(name))}, {look, part}})
 				} else {
-					body = append(body, spans{{theme.Plain, blanks[:indent]}, {look, part}})
+					body = append(body, spans{{theme.Plain, spaces(indent)}, {look, part}})
 				}
 			}
 		}

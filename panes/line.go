@@ -1,6 +1,8 @@
 package panes
 
 import (
+	"strings"
+
 	"warroom/internal/theme"
 )
 
@@ -16,6 +18,14 @@ type line struct {
 }
 
 const blanks = "                                                                                                                                "
+
+// spaces is n blanks; none when n is not positive.
+func spaces(n int) string {
+	if n <= len(blanks) {
+		return blanks[:max(n, 0)]
+	}
+	return strings.Repeat(" ", n)
+}
 
 func (f Frame) line(limit int) *line {
 	return &line{f: f, b: make([]byte, 0, limit+96), limit: max(limit, 0)}
@@ -113,11 +123,7 @@ func (l *line) spans(s spans) *line {
 
 // blank is an empty row.
 func (f Frame) blank() string {
-	n := max(f.Width, 0)
-	if n <= len(blanks) {
-		return blanks[:n]
-	}
-	return f.line(n).String()
+	return spaces(f.Width)
 }
 
 // exactly makes rows as many as the frame is high.

@@ -25,8 +25,12 @@ func Overlay(base []string, box []string, x, y int) []string {
 func over(row, box string, x int) string {
 	total, w := ansi.StringWidth(row), ansi.StringWidth(box)
 	if x < 0 {
-		box = ansi.TruncateLeft(box, -x, "")
-		w, x = max(w+x, 0), 0
+		w = max(w+x, 0)
+		cut := ansi.TruncateLeft(box, -x, "")
+		for n := 1 - x; ansi.StringWidth(cut) > w && w > 0; n++ {
+			cut = ansi.TruncateLeft(box, n, "")
+		}
+		box, x = cut, 0
 	}
 	if x >= total || w <= 0 {
 		return row
@@ -48,6 +52,9 @@ func over(row, box string, x int) string {
 	b.WriteString(strings.Repeat(" ", max(x+w-at, 0)))
 	if rest := total - x - w; rest > 0 {
 		right := ansi.TruncateLeft(row, x+w, "")
+		for n := x + w + 1; ansi.StringWidth(right) > rest && n <= total; n++ {
+			right = ansi.TruncateLeft(row, n, "")
+		}
 		b.WriteString(strings.Repeat(" ", max(rest-ansi.StringWidth(right), 0)))
 		b.WriteString(right)
 		b.WriteString(theme.Reset)

@@ -17,7 +17,7 @@ type Choice struct {
 
 // paletteRows is how many results the palette shows at most: more than can be
 // read is less.
-const paletteRows = 14
+const paletteRows = 10
 
 // Palette is a dialog with an input line and the choices, already filtered and
 // ordered by Fuzzy or otherwise, with what the query matched marked. The list
@@ -79,9 +79,9 @@ func (f Frame) choice(c Choice, query string, chosen bool, room, key int) spans 
 		at += 2 + width(detail)
 	}
 	if key > 0 {
-		out = append(out, span{theme.Plain, blanks[:max(min(left-at+2, len(blanks)), 0)]})
+		out = append(out, span{theme.Plain, spaces(left - at + 2)})
 		k := f.cut(f.say(c.Key), key)
-		out = append(out, span{theme.Plain, blanks[:key-width(k)]}, span{theme.Key, k})
+		out = append(out, span{theme.Plain, spaces(key - width(k))}, span{theme.Key, k})
 	}
 	return out
 }

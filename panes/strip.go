@@ -79,7 +79,7 @@ func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
 		} else {
 			tail = ""
 		}
-		l.put(theme.Text, reason)
+		l.put(theme.Text, f.prose(reason, l.left()))
 		l.limit = limit
 	}
 	if l.left() >= width(tail) {

@@ -129,6 +129,23 @@ func (f Frame) cut(s string, n int) string {
 	return ansi.Truncate(s, n, tail)
 }
 
+// prose shortens a sentence to n cells, between words where that costs little.
+func (f Frame) prose(s string, n int) string {
+	if width(s) <= n {
+		return s
+	}
+	tail := f.Theme.Glyphs.Ellipsis
+	short := f.cut(s, n)
+	body, ok := strings.CutSuffix(short, tail)
+	if !ok || strings.HasPrefix(s[min(len(body), len(s)):], " ") {
+		return short
+	}
+	if i := strings.LastIndexByte(body, ' '); i > 0 && len(body)-i <= 14 && i > len(body)/2 {
+		return strings.TrimRight(body[:i], " ,;:") + tail
+	}
+	return short
+}
+
 // wrap breaks s into lines of at most n cells, between words where it can.
 func wrap(s string, n int) []string {
 	if n <= 0 || s == "" {

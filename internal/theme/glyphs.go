@@ -37,7 +37,7 @@ var unicodeGlyphs = Glyphs{
 var asciiGlyphs = Glyphs{
 	ASCIIOnly: true,
 	OK:        "+", Warn: "!", Fail: "x", Unknown: "?", NA: "-", Stale: "~",
-	Select: ">", Out: ">", In: "<", Up: "^", Down: "v", Dot: ";", Ellipsis: "...", Dash: "-", Bar: "|", Cursor: "_", Mark: ">",
+	Select: ">", Out: ">", In: "<", Up: "^", Down: "v", Dot: "|", Ellipsis: "...", Dash: "-", Bar: "|", Cursor: "_", Mark: ">",
 	Frame: Frame{"+", "+", "+", "+", "-", "|"},
-	Focus: Frame{"#", "#", "#", "#", "=", "#"},
+	Focus: Frame{"+", "+", "+", "+", "=", "|"},
 }

@@ -22,7 +22,7 @@ type palette struct {
 var dark = palette{
 	background: 0x17191D, ink: 0x101114,
 	text: 0xE6E6E6, strong: 0xFFFFFF, muted: 0xB4B8BF,
-	fail: 0xFF8A5B, warn: 0xF0E442, ok: 0x56B4E9, unknown: 0xEBA9D0, na: 0xB4B8BF, stale: 0xC8C2B0,
+	fail: 0xFF8A5B, warn: 0xF0E442, ok: 0x56B4E9, unknown: 0xF0B0C8, na: 0xB4B8BF, stale: 0xC8C2B0,
 	band: 0x2A2E36, bandText: 0xE6E6E6, bandMu: 0xC3C7CE,
 	readOnly: 0x3A404B, readOnlyText: 0xFFFFFF,
 	armed: 0xF0E442, armedText: 0x101114,
@@ -35,7 +35,7 @@ var dark = palette{
 var light = palette{
 	background: 0xFFFFFF, ink: 0xFFFFFF,
 	text: 0x1F2328, strong: 0x000000, muted: 0x4A4F57,
-	fail: 0x9A2600, warn: 0x6B4A00, ok: 0x0A4F8C, unknown: 0x7A1F5C, na: 0x4A4F57, stale: 0x55503F,
+	fail: 0xA50050, warn: 0x6B4A00, ok: 0x00508F, unknown: 0x6D28D9, na: 0x4A4F57, stale: 0x55503F,
 	band: 0xE4E7EB, bandText: 0x1F2328, bandMu: 0x3C4149,
 	readOnly: 0xFFFFFF, readOnlyText: 0x1F2328,
 	armed: 0x6B4A00, armedText: 0xFFFFFF,
@@ -48,7 +48,7 @@ var light = palette{
 var contrast = palette{
 	background: 0x000000, ink: 0x000000,
 	text: 0xFFFFFF, strong: 0xFFFFFF, muted: 0xE0E0E0,
-	fail: 0xFFA888, warn: 0xFFF04A, ok: 0x8FD0FF, unknown: 0xFFC4E6, na: 0xE0E0E0, stale: 0xE8E0C8,
+	fail: 0xFFA888, warn: 0xFFF04A, ok: 0x8FD0FF, unknown: 0xFFD6E0, na: 0xE0E0E0, stale: 0xE8E0C8,
 	band: 0x000000, bandText: 0xFFFFFF, bandMu: 0xE0E0E0,
 	readOnly: 0xFFFFFF, readOnlyText: 0x000000,
 	armed: 0xFFF04A, armedText: 0x000000,
@@ -100,12 +100,13 @@ func (p palette) styles() (s [tokens]style) {
 	return s
 }
 
-// attributes draws the tokens with nothing but bold, underline and reverse.
+// attributes draws the tokens with nothing but bold, underline and reverse. Of
+// the statuses only a failure is bold: glyph and word tell the others apart.
 func attributes() (s [tokens]style) {
 	for k := range s {
 		s[k] = style{fg: none, bg: none}
 	}
-	for _, k := range []Token{Strong, Fail, Warn, Unknown, Stale, Key, Message, BandStrong,
+	for _, k := range []Token{Strong, Fail, Key, Message, BandStrong,
 		EdgeTitle, ServiceTitle, StateTitle, ControlTitle} {
 		s[k].bold = true
 	}
