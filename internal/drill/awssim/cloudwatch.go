@@ -217,20 +217,20 @@ func getMetricStatistics(c *call, in *struct {
 	Statistics, ExtendedStatistics []string
 }) (any, *apiError) {
 	bad := func(format string, a ...any) (any, *apiError) {
-		return nil, errf("InvalidParameterValue", format, a...)
+		return nil, errf("InvalidParameterValueException", format, a...)
 	}
 	switch {
 	case in.Namespace == "" || in.MetricName == "":
-		return nil, errf("MissingRequiredParameter", "The parameters Namespace and MetricName are required.")
+		return nil, errf("MissingRequiredParameterException", "The parameters Namespace and MetricName are required.")
 	case !validPeriod(in.Period):
 		return bad("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
 	case in.StartTime.IsZero() || !in.StartTime.Before(in.EndTime):
 		return bad("The parameter StartTime must be less than the parameter EndTime.")
 	case len(in.Statistics)+len(in.ExtendedStatistics) == 0:
-		return nil, errf("InvalidParameterCombination", "At least one of the parameters Statistics and ExtendedStatistics must be specified.")
+		return nil, errf("InvalidParameterCombinationException", "At least one of the parameters Statistics and ExtendedStatistics must be specified.")
 	}
 	if n := in.EndTime.Sub(in.StartTime) / (time.Duration(in.Period) * time.Second); n > maxStatistics {
-		return nil, errf("InvalidParameterCombination", "You have requested up to %d datapoints, which exceeds the limit of 1,440.", n)
+		return nil, errf("InvalidParameterCombinationException", "You have requested up to %d datapoints, which exceeds the limit of 1,440.", n)
 	}
 	out := struct {
 		Label      string
@@ -281,7 +281,7 @@ func listMetrics(c *call, in *struct {
 	})
 	start, ok := readToken("list", in.NextToken)
 	if !ok || start > len(all) {
-		return nil, errf("InvalidParameterValue", "Invalid nextToken")
+		return nil, errf("InvalidParameterValueException", "Invalid nextToken")
 	}
 	end := min(start+500, len(all))
 	out := struct {

@@ -274,12 +274,19 @@ func tree(v reflect.Value) any {
 	panic(fmt.Sprintf("awssim: an output holds a %s, which no protocol can write", v.Type()))
 }
 
-// jsonValue makes a tree fit for encoding/json: times become seconds since the
-// epoch, to the millisecond.
+// jsonValue makes a tree fit for encoding/json, in place: times become seconds
+// since the epoch, to the millisecond.
 func jsonValue(v any) any {
 	switch v := v.(type) {
 	case time.Time:
 		return json.Number(strconv.FormatFloat(float64(v.UnixMilli())/1e3, 'f', -1, 64))
+	case float64:
+		// A double is written as one, so that every client reads it as one.
+		text := strconv.FormatFloat(v, 'g', -1, 64)
+		if v == math.Trunc(v) && !strings.ContainsAny(text, "e.") {
+			text += ".0"
+		}
+		return json.Number(text)
 	case map[string]any:
 		for k, x := range v {
 			v[k] = jsonValue(x)

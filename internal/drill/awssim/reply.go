@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
@@ -88,6 +89,16 @@ func (q *request) send(w http.ResponseWriter, status int, contentType string, bo
 	_, _ = w.Write(body)
 }
 
+// queryCodes are the modelled errors of CloudWatch that the other protocols
+// name differently from its query protocol, which names the code that clients
+// are to see.
+var queryCodes = map[string]string{
+	"InvalidParameterValueException":       "InvalidParameterValue",
+	"InvalidParameterCombinationException": "InvalidParameterCombination",
+	"MissingRequiredParameterException":    "MissingParameter",
+	"InvalidNextToken":                     "InvalidNextToken",
+}
+
 // fail answers with an error in the request's own protocol.
 func (q *request) fail(w http.ResponseWriter, e *apiError) {
 	status := e.status
@@ -101,9 +112,13 @@ func (q *request) fail(w http.ResponseWriter, e *apiError) {
 	if status >= 500 {
 		side = "Receiver"
 	}
+	modelled := queryCodes[e.code]
+	if q.service == "monitoring" && q.proto != query && modelled != "" {
+		w.Header().Set("X-Amzn-Query-Error", modelled+";"+side)
+	}
 	switch q.proto {
 	case query:
-		code := strings.TrimSuffix(e.code, "Exception")
+		code := cmp.Or(modelled, strings.TrimSuffix(e.code, "Exception"))
 		var b bytes.Buffer
 		b.WriteString(`<ErrorResponse xmlns="` + namespaces[q.service] + `"><Error><Type>` + side + `</Type><Code>` + code + `</Code><Message>`)
 		_ = xml.EscapeText(&b, []byte(e.msg))
@@ -111,7 +126,6 @@ func (q *request) fail(w http.ResponseWriter, e *apiError) {
 		q.send(w, status, "text/xml", b.Bytes())
 	case cborRPC:
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		w.Header().Set("X-Amzn-Query-Error", strings.TrimSuffix(e.code, "Exception")+";"+side)
 		q.send(w, status, "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.code), "message": cbor.String(e.msg)}))
 	case restJSON:
 		w.Header().Set("X-Amzn-Errortype", e.code)
@@ -186,10 +200,9 @@ func (q *request) throttled() *apiError {
 func (q *request) unknown(w http.ResponseWriter) {
 	switch q.proto {
 	case query:
-		version := q.httpReq.FormValue("Version")
 		msg := "Could not find operation " + clip(q.name, 80)
-		if version != "" {
-			msg += " for version " + clip(version, 20)
+		if q.version != "" {
+			msg += " for version " + clip(q.version, 20)
 		}
 		q.fail(w, errf("InvalidAction", "%s", msg))
 	case restJSON, cborRPC:

@@ -111,7 +111,7 @@ func (sec *secret) put(token string, val content, stages []string, now time.Time
 	v := sec.version(token)
 	if v != nil && !v.empty() {
 		if !val.same(v) {
-			return nil, errf("ResourceExistsException", "A resource with the ID you requested already exists.")
+			return nil, errf("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, sec.ARN)
 		}
 		return v, nil
 	}
@@ -133,6 +133,10 @@ func (sec *secret) put(token string, val content, stages []string, now time.Time
 	}
 	for _, label := range stages {
 		sec.attach(label, token)
+	}
+	// A new current version abandons a rotation that was waiting to be one.
+	if stuck := sec.stuck(); stuck != nil && stuck.ID != token && slices.Contains(stages, current) {
+		sec.take(pending)
 	}
 	sec.LastChanged = now
 	return sec.version(token), nil

@@ -55,6 +55,7 @@ type request struct {
 	service string // signing name: "monitoring" for CloudWatch
 	name    string // operation
 	prefix  string // of X-Amz-Target
+	version string // of a query request
 	id      string
 	httpReq *http.Request
 }
@@ -200,7 +201,7 @@ func (q *request) parse(body []byte) (map[string]any, *apiError) {
 		for k, v := range q.httpReq.URL.Query() {
 			form[k] = append(form[k], v...)
 		}
-		q.name = form.Get("Action")
+		q.name, q.version = form.Get("Action"), form.Get("Version")
 		return parseQuery(form)
 	}
 	return parseJSON(body)
