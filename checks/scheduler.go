@@ -25,6 +25,7 @@ type Scheduler struct {
 	lanes map[string]*lane
 	post  func(estate.Observation)
 	now   func() time.Time
+	start func(ctx context.Context, what string, f func())
 }
 
 // Options of a Scheduler.
@@ -32,11 +33,17 @@ type Options struct {
 	Concurrency int                      // reads under way at once on one system; at least 1
 	Post        func(estate.Observation) // takes what was seen; called from many goroutines, must not block
 	Now         func() time.Time         // the estate's clock; nil is the system's
+	// Go starts a goroutine; nil is the go statement. It lets the console catch a
+	// panic of ours, which would leave the terminal raw.
+	Go func(ctx context.Context, what string, f func())
 }
 
 // NewScheduler prepares to run probes. Nothing runs before Run or Once.
 func NewScheduler(probes []Probe, o Options) *Scheduler {
-	s := &Scheduler{lanes: map[string]*lane{}, post: o.Post, now: o.Now}
+	s := &Scheduler{lanes: map[string]*lane{}, post: o.Post, now: o.Now, start: o.Go}
+	if s.start == nil {
+		s.start = func(_ context.Context, _ string, f func()) { go f() }
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -68,15 +75,19 @@ func Expectations(probes []Probe) []estate.Expectation {
 
 // Run runs every probe at its interval until ctx ends, and returns when every
 // read under way has ended or was given up.
-func (s *Scheduler) Run(ctx context.Context) { s.each(func(l *lane) { l.run(ctx, false) }) }
+func (s *Scheduler) Run(ctx context.Context) { s.each(ctx, false) }
 
 // Once runs every probe once and returns when all have reported.
-func (s *Scheduler) Once(ctx context.Context) { s.each(func(l *lane) { l.run(ctx, true) }) }
+func (s *Scheduler) Once(ctx context.Context) { s.each(ctx, true) }
 
-func (s *Scheduler) each(run func(*lane)) {
+func (s *Scheduler) each(ctx context.Context, once bool) {
 	var wg sync.WaitGroup
-	for _, l := range s.lanes {
-		wg.Go(func() { run(l) })
+	for system, l := range s.lanes {
+		wg.Add(1)
+		s.start(ctx, "scheduling the checks of "+system, func() {
+			defer wg.Done()
+			l.run(ctx, once)
+		})
 	}
 	wg.Wait()
 }
@@ -143,7 +154,7 @@ func (l *lane) run(ctx context.Context, once bool) {
 			t := heap.Pop(&l.queue).(*task)
 			l.free--
 			running++
-			go l.execute(ctx, t)
+			l.scheduler.start(ctx, t.Source, func() { l.execute(ctx, t) })
 		}
 		if once && waiting == 0 || done == nil && running == 0 {
 			return
@@ -190,6 +201,9 @@ func (t *task) wait(r Result) time.Duration {
 	base := t.Interval
 	if r.Interval > 0 {
 		base = r.Interval
+	}
+	if r.Again > 0 {
+		base = r.Again
 	}
 	if r.Err == nil {
 		t.failed = 0

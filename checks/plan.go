@@ -1,0 +1,19 @@
+package checks
+
+import (
+	"slices"
+
+	"warroom/internal/clients"
+	"warroom/internal/config"
+)
+
+// Plan is every read that an estate's configuration asks for. Nothing is
+// connected to before a probe runs.
+func Plan(cfg *config.Config, set *clients.Set) []Probe {
+	return slices.Concat(
+		awsProbes(cfg, set),
+		postgresProbes(cfg, set),
+		tlsProbes(cfg, set),
+		httpProbes(cfg, set),
+	)
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"warroom/checks"
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/drill"
+	"warroom/internal/estate"
+	"warroom/internal/report"
+)
+
+// newCheckCommand is warroom check.
+func newCheckCommand() *cobra.Command {
+	var asJSON, asCSV, plain bool
+	var scenario string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Run every check once and print what is true",
+		Long: "Run every check once and print the readings.\n" +
+			"It ends with 0 when all is OK, 1 when the worst is WARN, 2 when anything is FAIL, 3 when the worst is UNKNOWN, and 64 when it was used wrongly.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			write := report.CheckPlain
+			switch {
+			case asJSON:
+				write = report.CheckJSON
+			case asCSV:
+				write = report.CheckCSV
+			}
+			if scenario != "" {
+				return onDrill(scenario, func(cfg *config.Config, world *drill.World) error {
+					ctx, end := context.WithCancelCause(cmd.Context())
+					defer end(nil)
+					if err := serving(ctx, world, end); err != nil {
+						return failed(err)
+					}
+					return check(ctx, cfg, cmd.OutOrStdout(), cmd.ErrOrStderr(), write)
+				})
+			}
+			cfg, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			return check(cmd.Context(), cfg, cmd.OutOrStdout(), cmd.ErrOrStderr(), write)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the document "+report.CheckSchema)
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print a line a fact, as CSV")
+	cmd.Flags().BoolVar(&plain, "plain", false, "print plain text (the default)")
+	cmd.Flags().StringVar(&scenario, "drill", "", "check the simulated estate of a drill scenario in place of a real one")
+	cmd.MarkFlagsMutuallyExclusive("json", "csv", "plain")
+	return cmd
+}
+
+// check runs every check once, writes the readings and returns the verdict as an
+// exit code.
+func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, write func(io.Writer, *estate.Readings) error) error {
+	set := clients.New(cfg)
+	defer set.Close()
+	probes := checks.Plan(cfg, set)
+	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
+	var done atomic.Int64
+	stop := showProgress(progress, &done, len(probes))
+	checks.NewScheduler(probes, checks.Options{
+		Concurrency: cfg.Checks.Concurrency,
+		Post:        func(o estate.Observation) { board.Post(o); done.Add(1) },
+	}).Once(ctx)
+	stop()
+	if err := ctx.Err(); err != nil {
+		return failed(fmt.Errorf("check %s: interrupted after %d of %d reads: %w", cfg.Environment, done.Load(), len(probes), err))
+	}
+	readings := estate.Derive(board.Snapshot(), time.Now())
+	// The second net: no value that was read leaves, whatever text it got into.
+	// It scrubs the whole, so that no value is split between two writes.
+	var text strings.Builder
+	if err := write(&text, readings); err != nil {
+		return failed(fmt.Errorf("word the readings: %w", err))
+	}
+	if _, err := io.WriteString(out, set.Net().Scrub(text.String())); err != nil {
+		return failed(fmt.Errorf("write the readings: %w", err))
+	}
+	return verdict(report.Summary(readings))
+}
+
+// verdict makes a status an exit code, with nothing more to print.
+func verdict(s estate.Status) error {
+	switch s {
+	case estate.Warn:
+		return &exitError{code: 1, err: errSaid}
+	case estate.Fail:
+		return &exitError{code: 2, err: errSaid}
+	case estate.Unknown:
+		return &exitError{code: 3, err: errSaid}
+	}
+	return nil
+}
+
+// errSaid is an error that was told already.
+var errSaid = said{}
+
+type said struct{}
+
+func (said) Error() string { return "" }
+
+// showProgress counts reads on a terminal and is silent elsewhere.
+func showProgress(out io.Writer, done *atomic.Int64, all int) (stop func()) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func() {}
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				fmt.Fprint(file, "\r\x1b[K")
+				return
+			case <-tick.C:
+				fmt.Fprintf(file, "\rchecking: %d of %d reads\x1b[K", done.Load(), all)
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"warroom/checks"
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/estate"
+	"warroom/internal/theme"
+	"warroom/ui"
+)
+
+// looks are the flags of everything that opens the console.
+type looks struct {
+	theme string
+	share bool
+}
+
+func (l *looks) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.theme, "theme", "", "one of "+strings.Join(theme.Names(), ", ")+" (default: by the terminal's background)")
+	cmd.Flags().BoolVar(&l.share, "share", false, "begin in share mode: hosts, account ids and ARNs are masked")
+}
+
+// observer is everything that observes one estate.
+type observer struct {
+	set       *clients.Set
+	board     *checks.Board
+	scheduler *checks.Scheduler
+}
+
+// observe prepares the checks of an estate. Nothing is connected to.
+func observe(cfg *config.Config) *observer {
+	set := clients.New(cfg)
+	probes := checks.Plan(cfg, set)
+	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
+	return &observer{
+		set:       set,
+		board:     board,
+		scheduler: checks.NewScheduler(probes, checks.Options{Concurrency: cfg.Checks.Concurrency, Post: board.Post, Go: ui.Go}),
+	}
+}
+
+// openConsole shows the console on an estate until it is left. start, where
+// there is one, runs after the first frame and before the checks; by end it may
+// end the console later.
+func openConsole(ctx context.Context, cfg *config.Config, look looks, start func(ctx context.Context, end func(error)) error) error {
+	options := ui.Options{Share: look.share, NoColor: os.Getenv("NO_COLOR") != ""}
+	if look.theme != "" {
+		chosen, err := theme.Choose(look.theme, options.NoColor)
+		if err != nil {
+			return usage(err)
+		}
+		options.Theme = chosen
+	}
+	// A console holds little that lives long and makes garbage with every batch:
+	// collecting sooner keeps it small beside the other tools of a bad night.
+	debug.SetGCPercent(50)
+	o := observe(cfg)
+	defer o.set.Close()
+	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
+	options.Scrub = o.set.Net().Scrub
+	options.Start = func(ctx context.Context) error {
+		ctx, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		if start != nil {
+			if err := start(ctx, end); err != nil {
+				return err
+			}
+		}
+		o.scheduler.Run(ctx)
+		return context.Cause(ctx)
+	}
+	err := ui.Run(ctx, options)
+	if errors.Is(err, ui.ErrNoTerminal) {
+		return usage(err)
+	}
+	return failed(err)
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"charm.land/fang/v2"
+	"github.com/spf13/cobra"
+
+	"warroom/internal/config"
+)
+
+// Main runs the command line and returns the exit code.
+func Main(version string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := fang.Execute(ctx, newRootCommand(), fang.WithVersion(version), fang.WithErrorHandler(printError))
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.code
+	}
+	return exitUsage // what cobra itself refuses is wrong use
+}
+
+// printError prints what went wrong as it is: errors here have lines of their
+// own. A verdict has no text; its code says it.
+func printError(out io.Writer, _ fang.Styles, err error) {
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(out, "warroom:", text)
+	}
+}
+
+// newRootCommand is warroom: without a subcommand it opens the console.
+func newRootCommand() *cobra.Command {
+	var look looks
+	cmd := &cobra.Command{
+		Use:   "warroom",
+		Short: "The console for a secret that failed to rotate",
+		Long: "warroom shows live what is true of an estate whose secrets failed to rotate: edge, service, state and control plane.\n" +
+			"Without a command it opens the console on the file of --config or $WARROOM_CONFIG, ./warroom.yaml, or the XDG configuration file.\n" +
+			"To see it without an estate of your own: warroom drill",
+		Args: subcommandOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			return openConsole(cmd.Context(), cfg, look, nil)
+		},
+	}
+	cmd.PersistentFlags().String("config", "", "the warroom.yaml to use")
+	look.flags(cmd)
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	cmd.AddCommand(newDrillCommand(), newCheckCommand(), newConfigCommand())
+	return cmd
+}
+
+// load reads the file of --config, or the one that is found without it.
+func load(cmd *cobra.Command) (*config.Config, error) {
+	path, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, usage(err)
+	}
+	if path == "" {
+		if path, err = config.Find(); err != nil {
+			return nil, usage(err)
+		}
+	}
+	cfg, err := config.Load(path)
+	return cfg, usage(err)
+}
