@@ -2,7 +2,6 @@ package estate
 
 import (
 	"fmt"
-	"strings"
 )
 
 // application: whether the secret it uses is still good and is the one in the
@@ -20,7 +19,7 @@ func (d *deriver) application() {
 		}
 		switch {
 		case h.Code >= 500 && v.ok:
-			status, note = Fail, fmt.Sprintf("health endpoint answers %d", h.Code)
+			status, note = Fail, fmt.Sprintf("its health endpoint answers %d", h.Code)
 			if word == "" {
 				word = "FAILED"
 			}
@@ -29,7 +28,7 @@ func (d *deriver) application() {
 		case worn(word) || worn(h.Word):
 			status = Warn
 		case v.ok && (h.Code < 200 || h.Code >= 300):
-			status, note = Warn, fmt.Sprintf("health endpoint answers %d", h.Code)
+			status, note = Warn, fmt.Sprintf("its health endpoint answers %d", h.Code)
 		}
 		if word == "" {
 			word = "REACHABLE"
@@ -37,7 +36,10 @@ func (d *deriver) application() {
 		f := v.fact("Connection", word, status, note)
 		d.add(true, f)
 		if status > OK && v.sure() {
-			d.say(status, word, strings.TrimSpace("by its health endpoint "+note))
+			if note == "" {
+				note = "its health endpoint says so"
+			}
+			d.say(status, word, note)
 		}
 		d.more(v, f.Status)
 	}
