@@ -1,0 +1,142 @@
+//go:build linux
+
+// Command bench measures the built program as a user meets it: started in a
+// pseudo-terminal that answers what a terminal is asked, on an estate served by
+// another process. It prints one table and fails when a bar is missed.
+//
+// Its rules: figures are taken from the process and from what it wrote to the
+// terminal, never from a function; a figure whose conditions were not reached
+// (too few readings a second, a program that ended) is an error, not a pass.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The screen on which everything is measured.
+const (
+	columns = 160
+	rows    = 45
+)
+
+// options are what can be chosen on the command line.
+type options struct {
+	binary string
+	runs   int           // starts of which the median is taken
+	keys   int           // keys pressed under load
+	idle   time.Duration // how long the quiet console is watched
+}
+
+func main() {
+	// The estate's servers are this program again, in a process of their own, so
+	// that what they do is not in the figures.
+	if len(os.Args) == 2 && os.Args[1] == serveArgument {
+		if err := serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	var o options
+	flag.StringVar(&o.binary, "binary", "", "measure this program rather than build it")
+	flag.IntVar(&o.runs, "runs", 15, "starts of which the median is taken, at least 10")
+	flag.IntVar(&o.keys, "keys", 300, "keys pressed while readings stream in, at least 100")
+	flag.DurationVar(&o.idle, "idle", 20*time.Second, "how long the quiet console is watched, at least 10s")
+	flag.Parse()
+	if flag.NArg() > 0 || o.runs < 10 || o.keys < 100 || o.idle < 10*time.Second {
+		flag.Usage()
+		os.Exit(64)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, o)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, o options) int {
+	table, err := measure(ctx, o)
+	if len(table) > 0 {
+		fmt.Printf("\nwarroom at %d×%d on %d cores, %s, load %s\n\n%s", columns, rows, runtime.NumCPU(), runtime.Version(), load(), render(table))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 2
+	}
+	if missed := missed(table); missed > 0 {
+		fmt.Printf("\n%d passed, %d failed\n", len(table)-missed, missed)
+		return 1
+	}
+	fmt.Printf("\n%d passed, 0 failed\n", len(table))
+	return 0
+}
+
+// measure takes every figure. On an error it returns the figures it has.
+func measure(ctx context.Context, o options) (table []figure, err error) {
+	dir, err := os.MkdirTemp("", "warroom-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the bench: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.binary == "" {
+		o.binary = filepath.Join(dir, "warroom")
+		progress("building warroom")
+		if err := build(ctx, o.binary); err != nil {
+			return nil, err
+		}
+	}
+	server, err := startServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, server.stop()) }()
+	b := &bench{options: o, dir: dir, server: server}
+	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet} {
+		taken, err := take(ctx)
+		table = append(table, taken...)
+		if err != nil {
+			return table, err
+		}
+	}
+	return table, nil
+}
+
+// bench is one run of the whole bench.
+type bench struct {
+	options
+	dir    string
+	server *server
+}
+
+// build builds the program as it is released.
+func build(ctx context.Context, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "warroom")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build warroom: %w", err)
+	}
+	return nil
+}
+
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}
+
+// load is the machine's load, which says how far the figures can be trusted.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:1], " ")
+}
