@@ -170,7 +170,8 @@ func (p *postgres) login(ctx context.Context, stage estate.Stage) Result {
 func (p *postgres) result(made attempt, l estate.Login) Result {
 	r := Result{Interval: made.interval(p.cfg.Checks.LoginEvery)}
 	if made.remembered {
-		r.At = made.at
+		// A new version of the secret is looked for as often as ever.
+		r.At, r.Again = made.at, p.cfg.Checks.LoginEvery
 	}
 	if made.try.Err != nil {
 		r.Err = made.heldBack(made.try.Err)

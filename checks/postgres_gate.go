@@ -145,17 +145,14 @@ func holds(t clients.LoginTry, known bool) bool {
 	return false
 }
 
-// interval is when a held-back probe should be asked again: often enough that a
-// new version is noticed soon, seldom enough that the remembered answer is not
-// taken for stale. Zero is the probe's own interval.
+// interval makes a remembered answer last until the next run: StaleAfter of it
+// cover the answer's age by then, with something to spare. Zero is the probe's
+// own interval.
 func (a attempt) interval(every time.Duration) time.Duration {
 	if !a.remembered {
 		return 0
 	}
-	// By the next run, a tenth late, the answer is older by one interval, and
-	// StaleAfter intervals have to cover that with something to spare.
-	const slack = 5 * time.Second
-	return max(every, time.Duration(float64(a.age+slack)/(estate.StaleAfter-1.2)))
+	return max(every, (a.age+2*every)/estate.StaleAfter)
 }
 
 // heldBack adds to a remembered failure when it happened and when it can be

@@ -43,4 +43,8 @@ type Result struct {
 	// Interval, when not zero, replaces the probe's interval until its next run:
 	// for reads that were held back so as to do no harm.
 	Interval time.Duration
+	// Again, when not zero, is when to run next, where that is sooner than Interval:
+	// a remembered answer stays good for long, and what would end it is looked for
+	// often.
+	Again time.Duration
 }

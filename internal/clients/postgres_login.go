@@ -163,29 +163,28 @@ type exchange struct {
 	weak  string
 }
 
-// Write takes one line of the trace: direction, length, name of the message.
-func (e *exchange) Write(line []byte) (int, error) {
-	for one := range strings.Lines(string(line)) {
-		fields := strings.Fields(one)
-		if len(fields) < 3 {
-			continue
-		}
-		switch fields[0] + fields[2] {
-		case "FSASLResponse":
-			e.proof = true
-		case "BAuthenticationSASLFinal":
-			e.sasl = true
-		case "BAuthenticationOk":
-			e.ok = true
-		case "BAuthenticationCleartextPassword":
-			e.weak = "the password in clear"
-		case "BAuthenticationMD5Password":
-			e.weak = "an MD5 hash of the password"
-		case "BAuthenticationGSS":
-			e.weak = "GSSAPI"
-		}
+// Write takes one message of the trace: direction, name, length, and for some
+// what they say, which may hold line breaks and is not looked at.
+func (e *exchange) Write(message []byte) (int, error) {
+	fields := strings.SplitN(string(message), "\t", 3)
+	if len(fields) < 3 {
+		return len(message), nil
 	}
-	return len(line), nil
+	switch fields[0] + " " + fields[1] {
+	case "F SASLResponse":
+		e.proof = true
+	case "B AuthenticationSASLFinal":
+		e.sasl = true
+	case "B AuthenticationOk":
+		e.ok = true
+	case "B AuthenticationCleartextPassword":
+		e.weak = "the password in clear"
+	case "B AuthenticationMD5Password":
+		e.weak = "an MD5 hash of the password"
+	case "B AuthenticationGSS":
+		e.weak = "GSSAPI"
+	}
+	return len(message), nil
 }
 
 // outcome is what a login that ended in an error proves; empty when it proves

@@ -2,7 +2,6 @@ package pgsim
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"time"
@@ -92,7 +91,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return errors.Join(net.ErrClosed, l.Close())
+		return l.Close()
 	}
 	s.listen[l] = true
 	s.running.Add(1)

@@ -1,0 +1,535 @@
+package checks
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"warroom/internal/clients"
+	"warroom/internal/config"
+	"warroom/internal/drill/pgsim"
+	"warroom/internal/estate"
+)
+
+// Passwords of the tests. None may show up anywhere.
+const (
+	pgOld    = "canary-old-Kq7vR2"
+	pgNew    = "canary-new-Wz4tL9"
+	pgWrong  = "canary-wrong-Xp3mB8"
+	pgWatch  = "canary-watch-Gd5nH6"
+	pgCanary = "canary-"
+)
+
+const (
+	pgDatabase = "warroom_checks"        // every role may connect to it
+	pgClosed   = "warroom_checks_closed" // no role may
+)
+
+// pgRole is what a test wants of a role.
+type pgRole struct {
+	name, password string
+	nologin        bool
+	until          time.Time // zero for none
+	infinite       bool
+	limit          *int
+	monitor        bool
+}
+
+// pgWorld is a primary and a streaming replica: simulated, or real.
+type pgWorld interface {
+	// at is where one of them is.
+	at(replica bool) config.Postgres
+	setRole(t *testing.T, r pgRole)
+	// expire ends a role's validity a day ago.
+	expire(t *testing.T, role string)
+	pause(t *testing.T)
+	resume(t *testing.T)
+	// caughtUp waits until the replica replayed what the primary wrote.
+	caughtUp(t *testing.T)
+	// block makes one session wait for a lock that another holds, both of role,
+	// until the test ends.
+	block(t *testing.T, role, password string)
+	// trusted is a user who is let in without a password.
+	trusted(t *testing.T) string
+}
+
+// pgWorlds runs a test on the simulation, and on the lab's servers where
+// WARROOM_LAB names them.
+func pgWorlds(t *testing.T, test func(t *testing.T, w pgWorld)) {
+	t.Run("simulated", func(t *testing.T) { test(t, newSimWorld(t, nil)) })
+	path := os.Getenv("WARROOM_LAB")
+	if path == "" {
+		return
+	}
+	t.Run("real", func(t *testing.T) { test(t, newLabWorld(t, path)) })
+}
+
+// simWorld is the drill's PostgreSQL.
+type simWorld struct {
+	*pgsim.Cluster
+	ca             string
+	primary, other config.Postgres
+}
+
+func newSimWorld(t testing.TB, change func(*pgsim.Options)) *simWorld {
+	t.Helper()
+	certificate, ca := pgCertificate(t)
+	o := pgsim.Options{Seed: 1, TLS: certificate, Databases: []string{pgDatabase, pgClosed}, ServerVersion: "15.18"}
+	if change != nil {
+		change(&o)
+	}
+	w := &simWorld{Cluster: pgsim.New(o), ca: ca}
+	w.SetRole(pgsim.Role{Name: "wr_watch", CanLogin: true, ConnLimit: -1, Monitor: true})
+	w.SetPassword("wr_watch", pgWatch)
+	w.primary, w.other = w.listen(t, w.Primary(), "primary"), w.listen(t, w.Replica(), "replica")
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *simWorld) listen(t testing.TB, s *pgsim.Server, role string) config.Postgres {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return config.Postgres{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Role: role, CACert: w.ca, SSLMode: "verify-full", Database: pgDatabase}
+}
+
+func (w *simWorld) at(replica bool) config.Postgres {
+	if replica {
+		return w.other
+	}
+	return w.primary
+}
+
+func (w *simWorld) setRole(_ *testing.T, r pgRole) {
+	limit := -1
+	if r.limit != nil {
+		limit = *r.limit
+	}
+	w.SetRole(pgsim.Role{Name: r.name, CanLogin: !r.nologin, ValidUntil: r.until, Infinite: r.infinite, ConnLimit: limit, Monitor: r.monitor})
+	w.SetPassword(r.name, r.password)
+	w.SetConnect(pgClosed, r.name, false)
+}
+
+func (w *simWorld) expire(_ *testing.T, role string) {
+	w.SetValidUntil(role, time.Now().Add(-24*time.Hour))
+}
+func (w *simWorld) pause(*testing.T)    { w.PauseReplay() }
+func (w *simWorld) resume(*testing.T)   { w.ResumeReplay() }
+func (w *simWorld) caughtUp(*testing.T) {}
+func (w *simWorld) trusted(t *testing.T) string {
+	w.Primary().SetUserHBA("wr_trusted", pgsim.HBATrust)
+	w.setRole(t, pgRole{name: "wr_trusted", password: pgOld})
+	return "wr_trusted"
+}
+
+func (w *simWorld) block(t *testing.T, role, _ string) {
+	pids := w.Primary().AddSessions(pgsim.Session{User: role, Database: pgDatabase, State: "idle in transaction"})
+	pids = append(pids, w.Primary().AddSessions(pgsim.Session{User: role, Database: pgDatabase, BlockedBy: pids[0], WaitStart: time.Now().Add(-time.Second)})...)
+	t.Cleanup(func() { w.Primary().EndSessions(pids...) })
+}
+
+// labWorld is real servers, described by the file that WARROOM_LAB names.
+type labWorld struct {
+	Primary labPostgres `json:"postgres_primary"`
+	Replica labPostgres `json:"postgres_replica"`
+	Trust   string      `json:"trust_user"`
+}
+
+type labPostgres struct {
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	User     string `json:"superuser"`
+	Password string `json:"superuser_password"`
+	CA       string `json:"ca_file"`
+	Trust    string `json:"trust_user"`
+}
+
+// labOnce keeps tests of this package from pausing each other's replica.
+var labOnce sync.Mutex
+
+func newLabWorld(t *testing.T, path string) *labWorld {
+	t.Helper()
+	labOnce.Lock()
+	t.Cleanup(labOnce.Unlock)
+	w := &labWorld{}
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(raw, w)
+	}
+	if err != nil {
+		t.Fatalf("WARROOM_LAB: %v", err)
+	}
+	if w.Primary.Host == "" || w.Replica.Host == "" {
+		t.Fatal("WARROOM_LAB names no postgres_primary or no postgres_replica")
+	}
+	w.resume(t)
+	t.Cleanup(func() { w.resume(t) })
+	for _, database := range []string{pgDatabase, pgClosed} {
+		var n int
+		if err := w.query(t, false, "SELECT count(*) FROM pg_database WHERE datname = $1", database).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			w.exec(t, false, "CREATE DATABASE "+database)
+		}
+	}
+	w.exec(t, false, "REVOKE CONNECT ON DATABASE "+pgClosed+" FROM PUBLIC")
+	w.setRole(t, pgRole{name: "wr_watch", password: pgWatch, monitor: true})
+	w.caughtUp(t)
+	return w
+}
+
+// admin connects as superuser.
+func (w *labWorld) admin(t *testing.T, replica bool) *pgx.Conn {
+	t.Helper()
+	s := w.Primary
+	if replica {
+		s = w.Replica
+	}
+	c, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d user=%s dbname=postgres sslmode=verify-full sslrootcert=%s connect_timeout=10", s.Host, s.Port, s.User, s.CA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Password = s.Password
+	conn, err := pgx.ConnectConfig(context.Background(), c)
+	if err != nil {
+		t.Fatalf("the lab's PostgreSQL at port %d: %v", s.Port, err)
+	}
+	return conn
+}
+
+func (w *labWorld) exec(t *testing.T, replica bool, sql string) {
+	t.Helper()
+	c := w.admin(t, replica)
+	defer func() { _ = c.Close(context.Background()) }()
+	if _, err := c.Exec(context.Background(), sql); err != nil {
+		t.Fatalf("%s: %v", strings.SplitN(sql, "PASSWORD", 2)[0], err)
+	}
+}
+
+type closing struct {
+	pgx.Row
+	conn *pgx.Conn
+}
+
+func (c closing) Scan(dest ...any) error {
+	defer func() { _ = c.conn.Close(context.Background()) }()
+	return c.Row.Scan(dest...)
+}
+
+func (w *labWorld) query(t *testing.T, replica bool, sql string, args ...any) pgx.Row {
+	c := w.admin(t, replica)
+	return closing{c.QueryRow(context.Background(), sql, args...), c}
+}
+
+func (w *labWorld) at(replica bool) config.Postgres {
+	s, role := w.Primary, "primary"
+	if replica {
+		s, role = w.Replica, "replica"
+	}
+	return config.Postgres{Host: s.Host, Port: s.Port, Role: role, CACert: s.CA, SSLMode: "verify-full", Database: pgDatabase}
+}
+
+func (w *labWorld) setRole(t *testing.T, r pgRole) {
+	t.Helper()
+	var n int
+	if err := w.query(t, false, "SELECT count(*) FROM pg_roles WHERE rolname = $1", r.name).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	sql := "CREATE ROLE "
+	if n > 0 {
+		sql = "ALTER ROLE "
+	}
+	sql += r.name
+	if r.nologin {
+		sql += " NOLOGIN"
+	} else {
+		sql += " LOGIN"
+	}
+	until := "infinity"
+	if !r.until.IsZero() {
+		until = r.until.UTC().Format(time.RFC3339Nano)
+	}
+	if !r.until.IsZero() || r.infinite || n > 0 {
+		sql += " VALID UNTIL '" + until + "'"
+	}
+	limit := -1
+	if r.limit != nil {
+		limit = *r.limit
+	}
+	sql += " CONNECTION LIMIT " + strconv.Itoa(limit) + " PASSWORD '" + r.password + "'"
+	w.exec(t, false, sql)
+	if r.monitor {
+		w.exec(t, false, "GRANT pg_monitor TO "+r.name)
+	}
+	if r.name != "wr_watch" {
+		t.Cleanup(func() { w.exec(t, false, "DROP ROLE IF EXISTS "+r.name) })
+	}
+}
+
+func (w *labWorld) expire(t *testing.T, role string) {
+	w.exec(t, false, "ALTER ROLE "+role+" VALID UNTIL '"+time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339)+"'")
+}
+
+func (w *labWorld) pause(t *testing.T) {
+	w.caughtUp(t)
+	w.exec(t, true, "SELECT pg_wal_replay_pause()")
+	// The startup process takes notice at its next record or wake-up.
+	w.until(t, "replay is paused", func() bool {
+		var state string
+		return w.query(t, true, "SELECT pg_get_wal_replay_pause_state()").Scan(&state) == nil && state == "paused"
+	})
+}
+
+func (w *labWorld) resume(t *testing.T) { w.exec(t, true, "SELECT pg_wal_replay_resume()") }
+
+func (w *labWorld) caughtUp(t *testing.T) {
+	t.Helper()
+	var lsn string
+	if err := w.query(t, false, "SELECT pg_current_wal_flush_lsn()::text").Scan(&lsn); err != nil {
+		t.Fatal(err)
+	}
+	w.until(t, "the replica replayed "+lsn, func() bool {
+		var done bool
+		return w.query(t, true, "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", lsn).Scan(&done) == nil && done
+	})
+}
+
+// until waits for a state of the servers, which have no other way to tell.
+func (w *labWorld) until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(20 * time.Second); !done(); <-tick.C {
+		if time.Now().After(limit) {
+			t.Fatalf("waited 20 s until %s", what)
+		}
+	}
+}
+
+func (w *labWorld) trusted(t *testing.T) string {
+	user := w.Trust
+	if user == "" {
+		user = w.Primary.Trust
+	}
+	if user == "" {
+		t.Fatal("WARROOM_LAB names no trust_user")
+	}
+	return user
+}
+
+func (w *labWorld) block(t *testing.T, role, password string) {
+	t.Helper()
+	session := func() *pgx.Conn {
+		c, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d user=%s dbname=%s sslmode=verify-full sslrootcert=%s", w.Primary.Host, w.Primary.Port, role, pgDatabase, w.Primary.CA))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Password = password
+		conn, err := pgx.ConnectConfig(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	holder, waiter := session(), session()
+	if _, err := holder.Exec(context.Background(), "SELECT pg_advisory_lock(4711)"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = waiter.Exec(context.Background(), "SELECT pg_advisory_lock(4711)")
+	}()
+	t.Cleanup(func() {
+		_ = holder.Close(context.Background())
+		<-done
+		_ = waiter.Close(context.Background())
+	})
+	w.until(t, "a session waits for a lock", func() bool {
+		var n int
+		return w.query(t, false, "SELECT count(*) FROM pg_locks WHERE NOT granted AND waitstart < now() - interval '50 ms'").Scan(&n) == nil && n == 1
+	})
+}
+
+// pgCertificate makes a certificate for 127.0.0.1 and localhost and a file by
+// which clients trust it.
+func pgCertificate(t testing.TB) (*tls.Config, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(11), Subject: pkix.Name{CommonName: "a test's server"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, file
+}
+
+// pgVault is a store of stored secrets that a test fills.
+type pgVault struct {
+	mu       sync.Mutex
+	versions map[string]map[estate.Stage]pgVersion
+}
+
+// pgVersion is one version of a stored secret.
+type pgVersion struct {
+	id             string
+	user, password string
+	created        time.Time
+	unusable       string // why its fields cannot be read; empty when they can
+	err            error  // of the read itself
+}
+
+func (v *pgVault) put(secret string, stage estate.Stage, version pgVersion) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.versions == nil {
+		v.versions = map[string]map[estate.Stage]pgVersion{}
+	}
+	if v.versions[secret] == nil {
+		v.versions[secret] = map[estate.Stage]pgVersion{}
+	}
+	v.versions[secret][stage] = version
+}
+
+func (v *pgVault) read(_ context.Context, secret string, stage estate.Stage) (dbCredential, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	one, ok := v.versions[secret][stage]
+	if !ok {
+		return dbCredential{}, &clients.NoVersionError{SecretID: secret, Stage: stage}
+	}
+	if one.err != nil {
+		return dbCredential{}, one.err
+	}
+	return dbCredential{version: one.id, created: one.created, field: func(name string) (estate.Secret, error) {
+		switch {
+		case one.unusable != "":
+			return estate.Secret{}, &estate.Failure{Kind: estate.BadSecret, Doing: "use version " + one.id, Detail: one.unusable}
+		case name == "username":
+			return estate.NewSecret(one.user), nil
+		case name == "password":
+			return estate.NewSecret(one.password), nil
+		}
+		return estate.Secret{}, &estate.Failure{Kind: estate.BadSecret, Detail: "it has no key " + name}
+	}}, nil
+}
+
+// pgEstate is an estate of PostgreSQL components with its probes.
+type pgEstate struct {
+	vault  *pgVault
+	probes map[estate.Key]Probe
+	clock  *pgClock
+}
+
+// pgClock is a clock that only the test moves.
+type pgClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *pgClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *pgClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+const pgSecret = "prod/db/postgres"
+
+// newPGEstate makes the probes of servers, which are called db0, db1 …
+func newPGEstate(t *testing.T, servers ...config.Postgres) *pgEstate {
+	t.Helper()
+	cfg := &config.Config{Checks: config.Checks{Interval: 15 * time.Second, LoginEvery: 30 * time.Second, Timeout: 5 * time.Second}}
+	for i, s := range servers {
+		if s.Secret == "" {
+			s.Secret = pgSecret
+		}
+		cfg.Components = append(cfg.Components, config.Component{ID: fmt.Sprintf("db%d", i), Postgres: &s})
+	}
+	e := &pgEstate{vault: &pgVault{}, probes: map[estate.Key]Probe{}, clock: &pgClock{now: time.Date(2026, 3, 4, 3, 0, 0, 0, time.UTC)}}
+	e.vault.put("watch", estate.StageCurrent, pgVersion{id: "w1", user: "wr_watch", password: pgWatch})
+	for _, p := range postgresProbesWith(cfg, clients.New(cfg), e.vault.read, newLoginGate(e.clock.Now)) {
+		if _, dup := e.probes[p.Key]; dup {
+			t.Fatalf("two probes for %v", p.Key)
+		}
+		e.probes[p.Key] = p
+	}
+	return e
+}
+
+// run runs one probe and sees to it that nothing of it holds a password.
+func (e *pgEstate) run(t *testing.T, component, check, item string) Result {
+	t.Helper()
+	p, ok := e.probes[estate.Key{Component: estate.ID(component), Check: check, Item: item}]
+	if !ok {
+		t.Fatalf("no probe %s %s of %s", check, item, component)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), p.Timeout)
+	defer cancel()
+	r := p.Read(ctx)
+	noCanary(t, fmt.Sprintf("%s %+v %#v %v %#v", p.Source, r.Data, r.Data, r.Err, r.Err))
+	return r
+}
+
+func (e *pgEstate) login(t *testing.T, component string, stage estate.Stage) estate.Login {
+	t.Helper()
+	r := e.run(t, component, estate.CheckLogin, string(stage))
+	l, ok := r.Data.(estate.Login)
+	if !ok {
+		t.Fatalf("login %s with %s: %v", component, stage, r.Err)
+	}
+	return l
+}
+
+func noCanary(t *testing.T, text string) {
+	t.Helper()
+	if strings.Contains(text, pgCanary) {
+		t.Errorf("a password shows in %q", text)
+	}
+}
