@@ -2,6 +2,7 @@ package estate
 
 import (
 	"fmt"
+	"strings"
 )
 
 // application: whether the secret it uses is still good and is the one in the
@@ -81,7 +82,7 @@ func (d *deriver) consumed(id string, v seen[Health]) Fact {
 		f.Note = state.note
 		return f
 	}
-	f.Note = id + ": " + f.Note
+	f.Note = strings.TrimSuffix(id+": "+f.Note, ": ")
 	if state.status == Fail && state.word == "EXPIRED" {
 		return f
 	}
