@@ -109,19 +109,21 @@ func maskPieces(w string) string {
 	}
 }
 
+// maskIP masks w if the whole of it is an address, with or without a port or a
+// prefix length.
 func maskIP(w string) (string, bool) {
-	host, port := w, ""
-	if strings.HasPrefix(w, "[") {
-		if i := strings.IndexByte(w, ']'); i > 0 {
-			host, port = w[1:i], w[i+1:]
-		}
+	// Parsing costs an error each time it fails, and it nearly always would.
+	if strings.Trim(w, "0123456789abcdefABCDEF:.[]/%") != "" && !strings.Contains(w, "%") || strings.IndexAny(w, ".:") < 0 {
+		return "", false
 	}
-	if a, err := netip.ParseAddr(host); err == nil && (port == "" || port[0] == ':') {
-		_ = a
+	host := w
+	if strings.HasPrefix(w, "[") && strings.HasSuffix(w, "]") {
+		host = w[1 : len(w)-1]
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
 		return maskedAddress, true
 	}
-	if p, err := netip.ParsePrefix(w); err == nil {
-		_ = p
+	if _, err := netip.ParsePrefix(w); err == nil {
 		return maskedAddress, true
 	}
 	if _, err := netip.ParseAddrPort(w); err == nil {
@@ -178,15 +180,14 @@ func isHost(p string) bool {
 	if dots == 1 && (last == "yaml" || last == "yml" || last == "json") {
 		return false
 	}
-	if len(last) < 2 || strings.HasPrefix(strings.ToLower(last), "xn--") {
-		if len(last) < 2 {
+	if len(last) < 2 {
+		return false
+	}
+	punycode := strings.HasPrefix(strings.ToLower(last), "xn--")
+	for i := range len(last) {
+		c := last[i] | 0x20
+		if letter := c >= 'a' && c <= 'z' || last[i] >= 0x80; !letter && !punycode {
 			return false
-		}
-	} else {
-		for i := range len(last) {
-			if c := last[i] | 0x20; (c < 'a' || c > 'z') && last[i] < 0x80 {
-				return false
-			}
 		}
 	}
 	for label := range strings.SplitSeq(p, ".") {

@@ -49,6 +49,10 @@ func TestMask(t *testing.T) {
 		"vault.internal:8200, vault-2.internal:8200":       "[host], [host]",
 		"secretsmanager:GetSecretValue":                    "secretsmanager:GetSecretValue",
 		"28P01":                                            "28P01",
+		"shop.xn--p1ai":                                    "[host]",
+		"[fe80::1%eth0]:80 fe80::1%eth0":                   "[address] [address]",
+		"[2001:db8::1]":                                    "[address]",
+		"a.b":                                              "a.b",
 		"münchen.example.de":                               "[host]",
 	} {
 		if got := Mask(in); got != want {

@@ -72,18 +72,37 @@ func Center(f Frame, box []string) (x, y int) {
 }
 
 // Beside sets two blocks of rows of equal height side by side. It only joins
-// strings, so that rows that were kept cost next to nothing.
+// strings, all of them in one piece of memory, so that rows that were kept cost
+// next to nothing.
 func Beside(left, right []string) []string {
 	out := make([]string, max(len(left), len(right)))
+	n := 0
+	for _, s := range left {
+		n += len(s)
+	}
+	for _, s := range right {
+		n += len(s)
+	}
+	var b strings.Builder
+	b.Grow(n)
 	for i := range out {
-		switch {
-		case i >= len(left):
-			out[i] = right[i]
-		case i >= len(right):
-			out[i] = left[i]
-		default:
-			out[i] = left[i] + right[i]
+		if i < len(left) {
+			b.WriteString(left[i])
 		}
+		if i < len(right) {
+			b.WriteString(right[i])
+		}
+	}
+	all, from := b.String(), 0
+	for i := range out {
+		to := from
+		if i < len(left) {
+			to += len(left[i])
+		}
+		if i < len(right) {
+			to += len(right[i])
+		}
+		out[i], from = all[from:to], to
 	}
 	return out
 }
