@@ -85,11 +85,18 @@ func inObject(key string, raw json.RawMessage, depth int) []string {
 		return nil
 	}
 	if !secretive.MatchString(key) {
-		if word.MatchString(text) || isNumber(text) || isTime(text) {
+		if word.MatchString(text) || isNumber(text) || isTime(text) || isPlace(text) {
 			return nil
 		}
 	}
 	return secrets(text, depth+1)
+}
+
+// isPlace reports a URL that says where and nothing more. One with a path can be
+// a capability, as the address of a webhook is.
+func isPlace(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && strings.Trim(u.Path, "/") == ""
 }
 
 func isNumber(s string) bool {
