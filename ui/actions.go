@@ -90,7 +90,7 @@ func quit(m *Model) tea.Cmd {
 	}
 	m.ask(&dialog{
 		title:   "Quit while something runs?",
-		body:    []string{running, "Quitting interrupts it. It can be resumed."},
+		body:    []string{running, "Quitting interrupts it."},
 		buttons: []button{{"Stay", nil}, {"Quit", func(*Model) tea.Cmd { return tea.Quit }}},
 	})
 	return nil

@@ -98,7 +98,7 @@ func TestFlow(t *testing.T) {
 
 			// Help closes by the key that opened it.
 			d.Press("?")
-			d.WaitText("Check this component now", "Freeze")
+			d.WaitText("Check this component now")
 			d.Press("?")
 			d.WaitText("Edge Plane")
 

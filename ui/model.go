@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"warroom/internal/estate"
 	"warroom/internal/theme"
@@ -143,13 +144,13 @@ func (m *Model) name(id estate.ID) string {
 	return plain(string(id))
 }
 
-// plain strips control characters, so that text from outside is text wherever
-// it ends up.
+// plain strips escape sequences and control characters, so that text from
+// outside is text wherever it ends up.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r
-	}, s)
+	}, ansi.Strip(s))
 }

@@ -21,7 +21,7 @@ type palette struct {
 	query    string
 	all      []choice
 	labels   []panes.Choice // of all
-	found    []choice
+	found    []int          // in all, best first
 	drawn    []panes.Choice // of found
 	selected int
 	version  int // changes when found does
@@ -75,10 +75,10 @@ func (m *Model) openPalette() {
 func (p *palette) search(query string) {
 	p.query, p.selected = query, 0
 	p.version++
-	p.found, p.drawn = nil, nil
-	for _, at := range panes.Fuzzy(query, p.labels) {
-		p.found = append(p.found, p.all[at])
-		p.drawn = append(p.drawn, p.labels[at])
+	p.found = panes.Fuzzy(query, p.labels)
+	p.drawn = make([]panes.Choice, len(p.found))
+	for i, at := range p.found {
+		p.drawn[i] = p.labels[at]
 	}
 }
 
@@ -92,7 +92,7 @@ func (m *Model) choose() tea.Cmd {
 	if len(p.found) == 0 {
 		return nil
 	}
-	c := p.found[p.selected]
+	c := p.all[p.found[p.selected]]
 	if c.Disabled != "" {
 		m.say(c.Label + ": not now, " + c.Disabled)
 		return nil

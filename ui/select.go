@@ -131,7 +131,8 @@ func (m *Model) scrollDetail(by int) {
 
 // scrollHelp moves the help by rows; it stops at both ends.
 func (m *Model) scrollHelp(by int) {
-	m.helpScroll = max(0, min(m.helpScroll+by, panes.MaxScroll(m.over(), m.cache.helpTotal)))
+	f, _ := m.over()
+	m.helpScroll = max(0, min(m.helpScroll+by, panes.MaxScroll(f, m.cache.helpTotal)))
 }
 
 // page is how many rows a page of the detail or the help moves.

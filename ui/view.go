@@ -181,17 +181,24 @@ func (m *Model) content() string {
 	rows = append(rows, strip...)
 	rows = append(rows, footer...)
 	if len(box) > 0 {
-		x, y := panes.Center(m.over(), box)
-		rows = panes.Overlay(rows, box, x, y)
+		f, top := m.over()
+		x, y := panes.Center(f, box)
+		rows = panes.Overlay(rows, box, x, top+y)
 	}
 	c.frame, c.content = key, strings.Join(rows, "\n")
 	c.redrawn++
 	return c.content
 }
 
-// over is the frame that a box may fill: the screen but for the footer, whose
-// keys are the box's own.
-func (m *Model) over() panes.Frame { return m.frameOf(m.width, m.height-m.layout().footer) }
+// over is where a box may lie: between band and footer, whose keys are the box's
+// own. On a small screen the box gets the band's rows too, so that it fits.
+func (m *Model) over() (f panes.Frame, top int) {
+	l := m.layout()
+	if m.height >= leastHeight {
+		top = l.band
+	}
+	return m.frameOf(m.width, m.height-l.footer-top), top
+}
 
 func (m *Model) drawBand(l layout) []string {
 	if l.band == 0 {
@@ -297,7 +304,8 @@ func (m *Model) drawFooter(l layout) []string {
 
 // drawBox draws what lies over the screen, if anything does.
 func (m *Model) drawBox() []string {
-	c, f := &m.cache, m.over()
+	c := &m.cache
+	f, _ := m.over()
 	if m.mode.view() || m.mode == modeFilter || f.Height < 1 {
 		return nil
 	}
