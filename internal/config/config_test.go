@@ -374,7 +374,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestLargeEstate bounds the time of checks that compare names with names.
+// TestLargeEstate would not end in time if names were compared with each other.
 func TestLargeEstate(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("version: 1\nenvironment: large\naws: [{name: main}]\ncomponents:\n- id: sm\n  name: SM\n  plane: service\n  secrets_manager:\n    account: main\n    secrets:\n")
@@ -385,14 +385,10 @@ func TestLargeEstate(t *testing.T) {
 	for i := range 20_000 {
 		b.WriteString("    - prod/db/y" + strconv.Itoa(i) + "\n")
 	}
-	began := time.Now()
 	_, err := Parse("large.yaml", []byte(b.String()))
 	var typed *Error
 	if !errors.As(err, &typed) || len(typed.Problems) != 101 {
 		t.Fatalf("%v", err)
-	}
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 

@@ -247,4 +247,3 @@ func (d *decoder) mapping(n, key *yaml.Node, at Position, p *path, v reflect.Val
 		v.SetMapIndex(reflect.ValueOf(e.key.Value).Convert(v.Type().Key()), one)
 	}
 }
-

@@ -53,6 +53,25 @@ func TestPatternTakesWhatIsRead(t *testing.T) {
 	})
 }
 
+func TestNearestIsNearest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[a-d]{4,12}`).Draw(t, "word")
+		// One change away, among words that share no letter with it.
+		i := rapid.IntRange(0, len(word)-2).Draw(t, "at")
+		changed := map[string]string{
+			"dropped":  word[:i] + word[i+1:],
+			"added":    word[:i] + "x" + word[i:],
+			"replaced": word[:i] + "x" + word[i+1:],
+			"swapped":  word[:i] + word[i+1:i+2] + word[i:i+1] + word[i+2:],
+		}
+		for how, typed := range changed {
+			if got := decode.Nearest(typed, []string{"wxyz", word, "zzzzzzzz", "zyxwzyxwzyxw"}); got != word {
+				t.Errorf("%s: %q gives %q, want %q", how, typed, got, word)
+			}
+		}
+	})
+}
+
 func TestNearest(t *testing.T) {
 	keys := []string{"host", "port", "database", "role", "sslmode", "ca_cert", "secret", "secrets", "postgres", "external_api"}
 	for in, want := range map[string]string{
