@@ -170,14 +170,19 @@ type estate struct {
 }
 
 func buildRotation(w *World) error {
+	_, err := makeRotation(w)
+	return err
+}
+
+func makeRotation(w *World) (*estate, error) {
 	e := &estate{World: w}
 	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeApps} {
 		if err := step(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	e.run(e.live())
-	return nil
+	return e, nil
 }
 
 // web serves a handler on one of the world's listeners.

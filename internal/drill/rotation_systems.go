@@ -32,7 +32,11 @@ func (e *estate) makePostgres() error {
 	c.SetRole(pgsim.Role{Name: "monitoring", CanLogin: true, Monitor: true, ConnLimit: 10})
 	c.SetPassword("monitoring", e.password("monitoring"))
 	c.SetPassword("analytics_user", e.password("analytics previous"))
+	at(rotatedOnce)
 	c.SetPassword("app_user", e.password("app previous"))
+	// The last commit that the replica replayed.
+	at(paused + 2*time.Second)
+	c.SetConnect(databaseName, "app_user", true)
 	at(paused)
 	c.PauseReplay()
 	// The policy of that rotation: a password ends with its period.
