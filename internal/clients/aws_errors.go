@@ -97,8 +97,11 @@ var awsCodes = map[string]estate.FailureKind{
 // sortAPI judges what AWS itself said, code before HTTP status.
 func sortAPI(api smithy.APIError, status int) (estate.FailureKind, string, string) {
 	code, words := api.ErrorCode(), api.ErrorMessage()
+	if code == unknownError && status != 0 {
+		return sortStatus(status) // a proxy's page: AWS always says which error
+	}
 	text := code
-	if words != "" && words != code {
+	if words != "" && words != code && words != unknownError {
 		text += ": " + words
 	}
 	kind := awsKind(code, words, status, api.ErrorFault())
@@ -115,6 +118,9 @@ func sortAPI(api smithy.APIError, status int) (estate.FailureKind, string, strin
 	}
 	return kind, text, ""
 }
+
+// unknownError is the SDK's word for an answer that holds no error of AWS.
+const unknownError = "UnknownError"
 
 const nextRenew = "renew the AWS credentials"
 
@@ -137,10 +143,6 @@ func awsKind(code, words string, status int, fault smithy.ErrorFault) estate.Fai
 		return estate.ServerError
 	case status == 429:
 		return estate.Throttled
-	case code == "UnknownError" && status != 0:
-		// Not AWS's own error shape.
-		kind, _, _ := sortStatus(status)
-		return kind
 	}
 	return estate.Broken
 }

@@ -68,7 +68,7 @@ func kindOf(err error) (estate.FailureKind, string, string) {
 		return sortAPI(api, status(err))
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		return estate.Silent, "no answer within the timeout", nextSilent
+		return estate.Silent, "nothing came within the timeout", nextSilent
 	}
 	if errors.Is(err, context.Canceled) {
 		return estate.Broken, "interrupted", ""
