@@ -1,7 +1,7 @@
 package theme
 
-// palette is the few colours from which a theme's tokens are made. On each of
-// the filled backgrounds text is drawn in ink or paper, whichever reads.
+// palette is the few colours from which a theme's tokens are made. Backgrounds
+// are colours that a terminal of 256 has, for a dark grey would turn blue there.
 type palette struct {
 	background, ink        rgb // ink is what is written on filled labels
 	text, strong, muted    rgb
@@ -23,25 +23,25 @@ var dark = palette{
 	background: 0x17191D, ink: 0x101114,
 	text: 0xE6E6E6, strong: 0xFFFFFF, muted: 0xB4B8BF,
 	fail: 0xFF8A5B, warn: 0xF0E442, ok: 0x56B4E9, unknown: 0xF0B0C8, na: 0xB4B8BF, stale: 0xC8C2B0,
-	band: 0x2A2E36, bandText: 0xE6E6E6, bandMu: 0xC3C7CE,
-	readOnly: 0x3A404B, readOnlyText: 0xFFFFFF,
+	band: 0x303030, bandText: 0xE6E6E6, bandMu: 0xC3C7CE,
+	readOnly: 0x4E4E4E, readOnlyText: 0xFFFFFF,
 	armed: 0xF0E442, armedText: 0x101114,
-	drill: 0x5B21B6, drillText: 0xFFFFFF,
+	drill: 0x5F00AF, drillText: 0xFFFFFF,
 	edge: 0x3B82F6, service: 0x10B981, state: 0xF59E0B, control: 0x8B5CF6,
-	rule: 0x6B7280, cursor: 0x3D4554,
+	rule: 0x767676, cursor: 0x444444,
 }
 
 // light is for bright rooms and light terminals.
 var light = palette{
 	background: 0xFFFFFF, ink: 0xFFFFFF,
 	text: 0x1F2328, strong: 0x000000, muted: 0x4A4F57,
-	fail: 0xA50050, warn: 0x6B4A00, ok: 0x00508F, unknown: 0x6D28D9, na: 0x4A4F57, stale: 0x55503F,
-	band: 0xE4E7EB, bandText: 0x1F2328, bandMu: 0x3C4149,
+	fail: 0xA50050, warn: 0x5C4B00, ok: 0x00508F, unknown: 0x6D28D9, na: 0x4A4F57, stale: 0x55503F,
+	band: 0xE4E4E4, bandText: 0x1F2328, bandMu: 0x3C4149,
 	readOnly: 0xFFFFFF, readOnlyText: 0x1F2328,
-	armed: 0x6B4A00, armedText: 0xFFFFFF,
-	drill: 0x4C1D95, drillText: 0xFFFFFF,
+	armed: 0x5C4B00, armedText: 0xFFFFFF,
+	drill: 0x5F00AF, drillText: 0xFFFFFF,
 	edge: 0x3B82F6, service: 0x10B981, state: 0xF59E0B, control: 0x8B5CF6,
-	rule: 0x8A9099, cursor: 0xD5DAE1,
+	rule: 0x8A8A8A, cursor: 0xD0D0D0,
 }
 
 // contrast is for bad projectors and tired eyes: black, and nothing below 10:1.
