@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -51,8 +52,13 @@ func listener(t *testing.T, serve func(net.Conn)) string {
 	return "http://" + l.Addr().String()
 }
 
-// request reads one HTTP request far enough to answer it.
-func request(c net.Conn) { _, _ = c.Read(make([]byte, 64<<10)) }
+// request reads one whole HTTP request, so that closing the connection does not
+// reset it.
+func request(c net.Conn) {
+	if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
+}
 
 // One read of each of the three protocols that AWS speaks meets every way in
 // which an endpoint can fail. Each ends within its timeout, as the right kind.
