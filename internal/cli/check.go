@@ -31,7 +31,7 @@ func newCheckCommand() *cobra.Command {
 			"It ends with 0 when all is OK, 1 when the worst is WARN, 2 when anything is FAIL, 3 when the worst is UNKNOWN, and 64 when it was used wrongly.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			write := report.CheckPlain
+			var write writer = report.CheckPlain
 			switch {
 			case asJSON:
 				write = report.CheckJSON
@@ -63,9 +63,12 @@ func newCheckCommand() *cobra.Command {
 	return cmd
 }
 
+// writer words readings.
+type writer func(io.Writer, *estate.Readings) error
+
 // check runs every check once, writes the readings and returns the verdict as an
 // exit code.
-func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, write func(io.Writer, *estate.Readings) error) error {
+func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, write writer) error {
 	set := clients.New(cfg)
 	defer set.Close()
 	probes := checks.Plan(cfg, set)

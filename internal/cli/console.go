@@ -19,8 +19,9 @@ import (
 
 // looks are the flags of everything that opens the console.
 type looks struct {
-	theme string
-	share bool
+	theme    string
+	share    bool
+	terminal ui.Terminal // the process's own, but in tests
 }
 
 func (l *looks) flags(cmd *cobra.Command) {
@@ -51,7 +52,7 @@ func observe(cfg *config.Config) *observer {
 // there is one, runs after the first frame and before the checks; by end it may
 // end the console later.
 func openConsole(ctx context.Context, cfg *config.Config, look looks, start func(ctx context.Context, end func(error)) error) error {
-	options := ui.Options{Share: look.share, NoColor: os.Getenv("NO_COLOR") != ""}
+	options := ui.Options{Share: look.share, NoColor: os.Getenv("NO_COLOR") != "", Terminal: look.terminal}
 	if look.theme != "" {
 		chosen, err := theme.Choose(look.theme, options.NoColor)
 		if err != nil {

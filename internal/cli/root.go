@@ -19,7 +19,13 @@ import (
 func Main(version string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := fang.Execute(ctx, newRootCommand(), fang.WithVersion(version), fang.WithErrorHandler(printError))
+	err := fang.Execute(ctx, newRootCommand(), fang.WithVersion(version), fang.WithErrorHandler(
+		func(out io.Writer, _ fang.Styles, err error) { printError(out, err) }))
+	return exitCode(err)
+}
+
+// exitCode is the code with which the program ends after err.
+func exitCode(err error) int {
 	var exit *exitError
 	switch {
 	case err == nil:
@@ -32,7 +38,7 @@ func Main(version string) int {
 
 // printError prints what went wrong as it is: errors here have lines of their
 // own. A verdict has no text; its code says it.
-func printError(out io.Writer, _ fang.Styles, err error) {
+func printError(out io.Writer, err error) {
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(out, "warroom:", text)
 	}
