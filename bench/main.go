@@ -35,7 +35,7 @@ type options struct {
 	binary string
 	runs   int           // starts of which the median is taken
 	keys   int           // keys pressed under load
-	idle   time.Duration // how long the quiet console is watched
+	idle   time.Duration // how long the console is watched for what it costs
 }
 
 func main() {
@@ -52,9 +52,9 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "measure this program rather than build it")
 	flag.IntVar(&o.runs, "runs", 15, "starts of which the median is taken, at least 10")
 	flag.IntVar(&o.keys, "keys", 300, "keys pressed while readings stream in, at least 100")
-	flag.DurationVar(&o.idle, "idle", 20*time.Second, "how long the quiet console is watched, at least 10s")
+	flag.DurationVar(&o.idle, "idle", 20*time.Second, "how long the console is watched for what it costs, at least 15s")
 	flag.Parse()
-	if flag.NArg() > 0 || o.runs < 10 || o.keys < 100 || o.idle < 10*time.Second {
+	if flag.NArg() > 0 || o.runs < 10 || o.keys < 100 || o.idle < 15*time.Second {
 		flag.Usage()
 		os.Exit(64)
 	}
@@ -101,7 +101,7 @@ func measure(ctx context.Context, o options) (table []figure, err error) {
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	b := &bench{options: o, dir: dir, server: server}
-	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet} {
+	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet, b.held} {
 		taken, err := take(ctx)
 		table = append(table, taken...)
 		if err != nil {
@@ -116,6 +116,8 @@ type bench struct {
 	options
 	dir    string
 	server *server
+	// underLoad is what the console held while the keys were measured.
+	underLoad memory
 }
 
 // build builds the program as it is released.

@@ -24,6 +24,7 @@ const (
 
 const (
 	fewComponents = 16
+	services      = 89
 	// Each is read once a second: enough that, with the scheduler's jitter, at
 	// least readingsWanted arrive.
 	manyComponents = 1200
@@ -60,8 +61,7 @@ func (b *bench) firstFrame(ctx context.Context) ([]figure, error) {
 	}}, nil
 }
 
-// busy measures how soon a key's own cell changes while readings stream in, and
-// the memory held then.
+// busy measures how soon a key's own cell changes while readings stream in.
 func (b *bench) busy(ctx context.Context) (figures []figure, err error) {
 	progress("%d keys while readings stream in", b.keys)
 	path, err := b.estateFile("busy.yaml", manyComponents, time.Second)
@@ -96,17 +96,11 @@ func (b *bench) busy(ctx context.Context) (figures []figure, err error) {
 	if rate < readingsWanted {
 		return nil, fmt.Errorf("measure keys under load: %.0f readings a second arrived, fewer than %d", rate, readingsWanted)
 	}
-	held, err := memoryOf(t.cmd.Process.Pid)
-	if err != nil {
+	if b.underLoad, err = memoryOf(t.cmd.Process.Pid); err != nil {
 		return nil, err
 	}
 	note := fmt.Sprintf("%d keys, %.0f readings a second; p50 %s, longest %s", len(times), rate, number(quantile(times, 0.5)), number(slices.Max(times)))
-	loaded := fmt.Sprintf("%d components, %.0f readings a second", manyComponents, rate)
-	return []figure{
-		{name: "key to its own changed cell, p99", measured: quantile(times, 0.99), bar: barKey, unit: "ms", note: note},
-		{name: "anonymous memory under load", measured: held.anonymous, bar: barAnonymous, unit: "MiB", note: loaded},
-		{name: "resident memory under load", measured: held.resident, bar: barResident, unit: "MiB", note: loaded},
-	}, nil
+	return []figure{{name: "key to its own changed cell, p99", measured: quantile(times, 0.99), bar: barKey, unit: "ms", note: note}}, nil
 }
 
 // streaming waits until the readings wanted arrive in a second.
@@ -215,10 +209,6 @@ func (b *bench) quiet(ctx context.Context) (figures []figure, err error) {
 		return nil, err
 	}
 	ended := time.Now()
-	held, err := memoryOf(pid)
-	if err != nil {
-		return nil, err
-	}
 	served, err := b.server.served(ctx)
 	if err != nil {
 		return nil, err
@@ -227,13 +217,54 @@ func (b *bench) quiet(ctx context.Context) (figures []figure, err error) {
 		return nil, fmt.Errorf("measure a quiet console: %d checks were made while none was due", served-before-fewComponents)
 	}
 	share := float64(ranLater-ran) / float64(ended.Sub(began)) * 100
-	bytes, most := perSecond(t, began, ended)
-	small := fmt.Sprintf("%d components", fewComponents)
+	bytes := perSecond(t, began, ended)
 	return []figure{
-		{name: "idle CPU, no probe due", measured: share, bar: barIdle, unit: "%", note: fmt.Sprintf("of a core, over %v", b.idle)},
-		{name: "bytes to the terminal per quiet second", measured: bytes, bar: barBytes, unit: "B", note: fmt.Sprintf("mean over %v; most in a second %d", b.idle, most)},
-		{name: "anonymous memory at rest", measured: held.anonymous, bar: barAnonymous, unit: "MiB", note: small},
-		{name: "resident memory at rest", measured: held.resident, bar: barResident, unit: "MiB", note: small},
+		{name: "idle CPU, no probe due", measured: share, bar: barIdle, unit: "%", note: fmt.Sprintf("of a core, over %v; %d components", b.idle, fewComponents)},
+		{name: "bytes to the terminal in a quiet second", measured: quantile(bytes, 0.5), bar: barBytes, unit: "B", note: fmt.Sprintf(
+			"median of %d seconds; mean %s, most %s, when ages step", len(bytes), number(mean(bytes)), number(slices.Max(bytes)))},
+	}, nil
+}
+
+// held measures the memory of a console that has watched an estate's services
+// for a while.
+func (b *bench) held(ctx context.Context) (figures []figure, err error) {
+	progress("memory, %d services", services)
+	path, err := b.estateFile("memory.yaml", services, time.Second)
+	if err != nil {
+		return nil, err
+	}
+	t, err := start(ctx, b.dir, b.binary, "--config", path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.quit()) }()
+	if _, err := t.await(ctx, isWhole); err != nil {
+		return nil, fmt.Errorf("wait for the first frame: %w", err)
+	}
+	before, err := b.server.served(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, b.idle); err != nil {
+		return nil, err
+	}
+	after, err := b.server.served(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if reads := after - before; reads < services*10 {
+		return nil, fmt.Errorf("measure memory: %d services were read %d times in %v, fewer than 10 times each", services, reads, b.idle)
+	}
+	m, err := memoryOf(t.cmd.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	note := func(load float64) string {
+		return fmt.Sprintf("%d services read once a second for %v; under the load of the keys %s", services, b.idle, number(load))
+	}
+	return []figure{
+		{name: "anonymous memory", measured: m.anonymous, bar: barAnonymous, unit: "MiB", note: note(b.underLoad.anonymous)},
+		{name: "resident memory", measured: m.resident, bar: barResident, unit: "MiB", note: note(b.underLoad.resident)},
 	}, nil
 }
 
@@ -256,14 +287,21 @@ func (b *bench) settled(ctx context.Context, want int) error {
 	return fmt.Errorf("wait for every check to be made once: after 20 s %d of them are missing", want-served)
 }
 
-// perSecond is the mean and the most of the bytes written in a second.
-func perSecond(t *terminal, from, until time.Time) (mean float64, most int) {
-	seconds := int(until.Sub(from) / time.Second)
-	for i := range seconds {
-		at := from.Add(time.Duration(i) * time.Second)
-		most = max(most, t.written(at, at.Add(time.Second)))
+// perSecond are the bytes written in each whole second of a span.
+func perSecond(t *terminal, from, until time.Time) []float64 {
+	var all []float64
+	for at := from; !at.Add(time.Second).After(until); at = at.Add(time.Second) {
+		all = append(all, float64(t.written(at, at.Add(time.Second))))
 	}
-	return float64(t.written(from, until)) / until.Sub(from).Seconds(), most
+	return all
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

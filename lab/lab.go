@@ -14,6 +14,9 @@ import (
 // StartTimeout is how long all peers together may take until they are ready.
 const StartTimeout = 60 * time.Second
 
+// errLate is why a start ends after StartTimeout.
+var errLate = fmt.Errorf("the lab was not ready within %v", StartTimeout)
+
 // Peer is one server of the lab.
 type Peer interface {
 	// Name is what progress, errors and Site.Await call it.
@@ -112,7 +115,7 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	l.site.CA = ca
-	ctx, cancel := context.WithTimeoutCause(ctx, StartTimeout, fmt.Errorf("the lab was not ready within %v", StartTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, StartTimeout, errLate)
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

@@ -65,7 +65,11 @@ func poll(ctx context.Context, p *process, ready func(context.Context) error) er
 		case <-p.done:
 			return fmt.Errorf("it ended before it was ready (%v)\n%s", p.err, p.tail())
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w (last try: %w)\n%s", context.Cause(ctx), err, p.tail())
+			// Only one that is late by itself has something to say.
+			if cause := context.Cause(ctx); !errors.Is(cause, errLate) {
+				return cause
+			}
+			return fmt.Errorf("not ready: %w (last try: %w)\n%s", errLate, err, p.tail())
 		case <-tick.C:
 		}
 	}
