@@ -263,7 +263,7 @@ func invokeFunction(c *call, in *functionInput) (any, *apiError) {
 		}
 		return reply, nil
 	case "Event":
-		c.sim.running.Go(func() { _ = c.sim.runFunction(f.Name, c.body) })
+		c.sim.running.run(func() { _ = c.sim.runFunction(f.Name, c.body) })
 		return raw{status: http.StatusAccepted}, nil
 	case "DryRun":
 		return raw{status: http.StatusNoContent}, nil

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// retention is how far back metrics reach: 455 days.
+const retention = 455 * 24 * time.Hour
+
 // Sample is a minute's worth of a metric.
 type Sample struct{ Count, Sum, Min, Max float64 }
 
@@ -99,6 +102,9 @@ func (s *series) minute(n int64) Sample {
 	if s.generate != nil {
 		v = v.plus(s.generate(time.Unix(n*60, 0).UTC()))
 	}
+	if math.IsNaN(v.Sum) || math.IsInf(v.Sum, 0) {
+		return Sample{} // nothing that a protocol could write
+	}
 	return v
 }
 
@@ -124,6 +130,11 @@ func (m *Metrics) read(namespace, name string, dims map[string]string, from, to,
 	}
 	from = from.Truncate(time.Minute)
 	step := max(period, time.Minute)
+	// Whole periods before what is kept hold nothing. The difference of two
+	// times saturates, hence the loop.
+	for oldest := now.Add(-retention); oldest.Sub(from) >= step; {
+		from = from.Add(oldest.Sub(from) / step * step)
+	}
 	var out []datapoint
 	for at := from; at.Before(to); at = at.Add(step) {
 		d := datapoint{at: at}

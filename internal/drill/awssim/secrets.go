@@ -109,7 +109,9 @@ func (s *Sim) secretARN(name, salt string) string {
 // holds s.mu. A secret whose recovery window has passed is gone.
 func (s *Sim) findSecret(id string) *secret {
 	name := id
-	if rest, ok := strings.CutPrefix(id, s.arn("secretsmanager", "secret:")); ok {
+	if !strings.HasPrefix(id, "arn:") {
+		// the usual case, and that of every secret of a list
+	} else if rest, ok := strings.CutPrefix(id, s.arn("secretsmanager", "secret:")); ok {
 		name = rest
 		if n := len(rest) - 7; n > 0 && rest[n] == '-' {
 			if sec := s.secrets[rest[:n]]; sec != nil && sec.ARN == id {

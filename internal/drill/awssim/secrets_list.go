@@ -2,9 +2,10 @@ package awssim
 
 import (
 	"encoding/base64"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 type secretFilter struct {
@@ -88,22 +89,31 @@ func (s *Sim) pageOfSecrets(in listInput) (secs []*secret, next string, err *api
 	default:
 		return nil, "", constraint("sortOrder", "Member must satisfy enum value set: [asc, desc]")
 	}
+	type placed struct {
+		key string
+		*secret
+	}
+	var found []placed
 	for name := range s.secrets {
 		sec := s.findSecret(name)
 		if sec == nil || !sec.Deleted.IsZero() && !in.IncludePlannedDeletion {
 			continue
 		}
-		if after != "" && sign*strings.Compare(key(sec), after) <= 0 {
+		k := key(sec)
+		if after != "" && sign*strings.Compare(k, after) <= 0 {
 			continue
 		}
 		if s.selected(sec, in.Filters) {
-			secs = append(secs, sec)
+			found = append(found, placed{k, sec})
 		}
 	}
-	slices.SortFunc(secs, func(a, b *secret) int { return sign * strings.Compare(key(a), key(b)) })
-	if len(secs) > limit {
-		secs = secs[:limit]
-		next = base64.RawURLEncoding.EncodeToString([]byte("secrets:" + key(secs[limit-1])))
+	slices.SortFunc(found, func(a, b placed) int { return sign * strings.Compare(a.key, b.key) })
+	if len(found) > limit {
+		found = found[:limit]
+		next = base64.RawURLEncoding.EncodeToString([]byte("secrets:" + found[limit-1].key))
+	}
+	for _, f := range found {
+		secs = append(secs, f.secret)
 	}
 	return secs, next, nil
 }
@@ -113,15 +123,21 @@ func (s *Sim) pageOfSecrets(in listInput) (secs []*secret, next string, err *api
 func placeOf(by string) (func(*secret) string, *apiError) {
 	switch by {
 	case "", "created-date":
-		return func(x *secret) string { return fmt.Sprintf("%020d %s", x.Created.UnixNano(), x.Name) }, nil
+		return func(x *secret) string { return placeOfTime(x.Created, x.Name) }, nil
 	case "last-changed-date":
-		return func(x *secret) string { return fmt.Sprintf("%020d %s", x.LastChanged.UnixNano(), x.Name) }, nil
+		return func(x *secret) string { return placeOfTime(x.LastChanged, x.Name) }, nil
 	case "last-accessed-date":
-		return func(x *secret) string { return fmt.Sprintf("%020d %s", max(0, x.LastAccessed.Unix()), x.Name) }, nil
+		return func(x *secret) string { return placeOfTime(x.LastAccessed, x.Name) }, nil
 	case "name":
 		return func(x *secret) string { return x.Name }, nil
 	}
 	return nil, constraint("sortBy", "Member must satisfy enum value set: [created-date, last-accessed-date, last-changed-date, name]")
+}
+
+// placeOfTime orders as the time does; times before 1970 count as one.
+func placeOfTime(t time.Time, name string) string {
+	digits := strconv.FormatInt(max(0, t.UnixMilli()), 10)
+	return strings.Repeat("0", max(0, 16-len(digits))) + digits + " " + name
 }
 
 // selected applies every filter; a filter's values are alternatives. Values

@@ -157,7 +157,7 @@ func (s *Sim) startRotation(sec *secret, function, version string) {
 	}
 	sec.running++
 	name, arn := sec.Name, sec.ARN
-	s.running.Go(func() {
+	s.running.run(func() {
 		ok := s.rotate(function, arn, version)
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -51,7 +51,7 @@ type Sim struct {
 	keys      map[string]Key // by id
 	groups    map[string]*logGroup
 
-	running sync.WaitGroup // rotations and asynchronous invocations
+	running tasks // rotations and asynchronous invocations
 }
 
 // New makes an account without secrets, functions, keys, metrics or logs.
@@ -104,7 +104,7 @@ func (s *Sim) OnInvoke(f func(function string, event []byte) error) {
 }
 
 // Wait returns when no rotation and no asynchronous invocation is under way.
-func (s *Sim) Wait() { s.running.Wait() }
+func (s *Sim) Wait() { s.running.wait() }
 
 // Calls is how often an operation was called, for example
 // "secretsmanager:DescribeSecret", counting the throttled and refused calls and

@@ -283,6 +283,18 @@ func TestCloudWatch(t *testing.T) {
 	}
 }
 
+// TestMetricsReach: a window of ages is answered from what is kept, at once.
+func TestMetricsReach(t *testing.T) {
+	m := newMetrics()
+	now := time.Now()
+	asked := 0
+	m.Put("n", "m", nil, func(time.Time) float64 { asked++; return 1 })
+	ps := m.read("n", "m", nil, time.Unix(-1e11, 0), time.Unix(1e11, 0), now, 365*24*time.Hour)
+	if len(ps) == 0 || len(ps) > 3 || asked > 821*24*60 {
+		t.Fatalf("%d points, %d minutes asked", len(ps), asked)
+	}
+}
+
 func TestLogs(t *testing.T) {
 	base := time.Now().UTC().Truncate(time.Minute)
 	ck, pace := &clock{t: base}, &clock{t: base}
