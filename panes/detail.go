@@ -370,4 +370,6 @@ func expiry(p estate.Policy) string {
 }
 
 // ago is an age in a sentence.
-func (d *detail) ago(t time.Time) string { return Age(t, d.f.Now) + " ago" }
+func (d *detail) ago(t time.Time) string {
+	return strings.Replace(Age(t, d.f.Now), "<", "less than ", 1) + " ago"
+}

@@ -57,9 +57,6 @@ func (f Frame) verdict(s estate.Status) string {
 	return f.glyph(s) + " " + s.String()
 }
 
-// severity orders statuses for "worst first".
-func severity(s estate.Status) int { return int(known(s)) }
-
 // worstFirst lists the statuses, the worst first.
 var worstFirst = [...]estate.Status{estate.Fail, estate.Unknown, estate.Warn, estate.OK, estate.NA}
 

@@ -18,7 +18,7 @@ func Strip(f Frame, r *estate.Readings) []string {
 		}
 	}
 	if f.Height == 1 {
-		counts := f.counts(count, f.Width/3, "  ")
+		counts := f.counts(count, f.Width/4, "  ")
 		l := f.line(f.Width)
 		l.limit = max(f.Width-counts.width()-2, 0)
 		f.worst(l, r, count)

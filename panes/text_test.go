@@ -129,6 +129,13 @@ func TestAgeStampCoversEveryAgeThatAPlaneDraws(t *testing.T) {
 	}
 }
 
+func TestAgeInASentence(t *testing.T) {
+	d := &detail{f: Frame{Now: now}}
+	if got := d.ago(now); got != "less than 10s ago" {
+		t.Errorf("just now reads %q", got)
+	}
+}
+
 func TestPeriodAndTook(t *testing.T) {
 	for d, want := range map[time.Duration]string{0: "", 36 * time.Hour: "36 h", 24 * time.Hour: "24 h", 7 * 24 * time.Hour: "7 days", 90 * time.Minute: "90 min"} {
 		if got := period(d); got != want {
