@@ -112,12 +112,12 @@ func Start(t testing.TB, width, height int, program func(context.Context, IO) er
 	}()
 	t.Cleanup(func() {
 		cancel()
+		d.in.close()
 		select {
 		case <-d.ended:
 		case <-time.After(Deadline):
 			t.Errorf("the program did not end within %s of being told to", Deadline)
 		}
-		d.in.close()
 		if w, ok := d.emu.InputPipe().(io.Closer); ok {
 			_ = w.Close()
 		}
