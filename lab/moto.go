@@ -29,7 +29,7 @@ func (*moto) Missing(ctx context.Context) []Requirement {
 		What:     "moto, the AWS look-alike, with its server",
 		Packages: missingPython(ctx),
 		Install:  installMoto,
-		How:      "install it with: python3 -m pip install '" + motoPackage + "'",
+		How:      "install it with: make lab-setup, or python3 -m pip install '" + motoPackage + "'",
 	}}
 }
 
