@@ -212,4 +212,3 @@ func TestGateForgetsOldVersions(t *testing.T) {
 		t.Errorf("the gate remembers %d versions", n)
 	}
 }
-

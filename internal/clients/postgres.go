@@ -76,7 +76,7 @@ func (p *Postgres) trusted() (*x509.CertPool, error) {
 	if err == nil && p.roots != nil && sameFile(p.loaded, info) {
 		return p.roots, nil
 	}
-	roots, err := readRoots(p.server.CACert)
+	roots, err := readRoots(p.server.CACert, false)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func (p *Postgres) connectOne(ctx context.Context, address string, configure fun
 // protocol's trace rather than by the driver's error texts, and knows what they
 // do not say: whether an error came before or after authentication.
 type exchange struct {
-	proof bool // we sent the proof of the password
+	proof bool // the server asked for the proof of the password, and was sent it
 	ok    bool // the server said that we are authenticated
 	sasl  bool // and had proved that it knows the verifier
 	weak  string
@@ -171,7 +171,8 @@ func (e *exchange) Write(message []byte) (int, error) {
 		return len(message), nil
 	}
 	switch fields[0] + " " + fields[1] {
-	case "F SASLResponse":
+	case "B AuthenticationSASLContinue":
+		// Our answer to it is the proof; the trace leaves that one out.
 		e.proof = true
 	case "B AuthenticationSASLFinal":
 		e.sasl = true

@@ -251,6 +251,13 @@ func (c *Cluster) replayed() int64 {
 	return c.lsn()
 }
 
+// LSNs are the primary's write position and the replica's replay position, in
+// bytes of WAL: their difference is the replay lag.
+func (c *Cluster) LSNs() (written, replayed int64) {
+	written, replayed, _ = c.positions()
+	return written, replayed
+}
+
 // positions returns the primary's and the replica's positions and whether replay
 // is paused.
 func (c *Cluster) positions() (written, replayed int64, paused bool) {
