@@ -105,12 +105,11 @@ func TestAgeStampCoversEveryAgeThatAPlaneDraws(t *testing.T) {
 		var before string
 		var stamp uint64
 		drawn, stamps := 0, 0
-		for s := range 3 * 3600 {
+		// Every age that is drawn began at a whole number of seconds: ten are fine
+		// enough to meet each step.
+		for s := 0; s < 2*3600; s += 10 {
 			at := now.Add(time.Duration(s) * time.Second)
 			got := AgeStamp(r, p, at)
-			if s > 0 && got == stamp && s%7 != 0 {
-				continue
-			}
 			rows := text(Plane(Frame{Width: 100, Height: 28, Theme: th, Now: at}, r, PlaneView{Plane: p}))
 			if s > 0 && rows != before && got == stamp {
 				t.Fatalf("%v: after %d s the plane looks different at the same stamp", p, s)
@@ -124,7 +123,7 @@ func TestAgeStampCoversEveryAgeThatAPlaneDraws(t *testing.T) {
 			before, stamp = rows, got
 		}
 		if drawn < 5 || stamps > 40 {
-			t.Errorf("%v: drawn %d times at %d stamps in three hours", p, drawn, stamps)
+			t.Errorf("%v: drawn %d times at %d stamps in two hours", p, drawn, stamps)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func TestEveryRowIsExactlyAsWideAsItsFrame(t *testing.T) {
 				}
 				f := Frame{Width: w, Height: h, Theme: th, Now: now, Share: w%2 == 0}
 				for what, r := range estates {
+					if i > 0 && what != "guide" {
+						continue
+					}
 					at := func(s string) string { return fmt.Sprintf("%s of %s, %s, %d×%d", s, what, name, w, h) }
 					for _, p := range estate.Planes {
 						sel := estate.ID("postgres-replica")
