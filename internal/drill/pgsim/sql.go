@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -91,54 +90,6 @@ func (s *session) write(t []token) plan {
 
 func readOnly(what string) *failure {
 	return problem("25006", "cannot execute %s in a read-only transaction", what).from("utility.c", "PreventCommandIfReadOnly")
-}
-
-// parser walks the tokens of one statement.
-type parser struct {
-	session *session
-	tokens  []token
-	i       int
-}
-
-func (p *parser) peek() (token, bool) {
-	if p.i < len(p.tokens) {
-		return p.tokens[p.i], true
-	}
-	return token{}, false
-}
-
-// next returns the next token and goes past it.
-func (p *parser) next() (token, bool) {
-	t, ok := p.peek()
-	p.i++
-	return t, ok
-}
-
-// accept goes past the words or symbols, if they come next.
-func (p *parser) accept(words ...string) bool {
-	for i, w := range words {
-		if p.i+i >= len(p.tokens) || !p.tokens[p.i+i].is(w) {
-			return false
-		}
-	}
-	p.i += len(words)
-	return true
-}
-
-func (p *parser) done() bool { return p.i >= len(p.tokens) }
-
-// unexpected is a syntax error at a token.
-func (p *parser) unexpected(t token) *failure {
-	return problem("42601", "syntax error at or near %q", bounded(t.raw)).at(t.pos).from("scan.l", "scanner_yyerror")
-}
-
-// stuck is a syntax error where the parser stands.
-func (p *parser) stuck() *failure {
-	if t, ok := p.peek(); ok {
-		return p.unexpected(t)
-	}
-	last := p.tokens[len(p.tokens)-1]
-	return problem("42601", "syntax error at end of input").at(last.pos+len([]rune(last.raw))).from("scan.l", "scanner_yyerror")
 }
 
 // show is SHOW name.
@@ -240,79 +191,4 @@ func (p *parser) reset() (plan, *failure) {
 		delete(s.settings, name)
 		return nil
 	}), nil
-}
-
-// transaction is BEGIN, COMMIT and ROLLBACK.
-func (p *parser) transaction() (plan, *failure) {
-	first, _ := p.next()
-	if first.is("start") {
-		if !p.accept("transaction") {
-			return plan{}, p.stuck()
-		}
-	} else if !p.accept("work") {
-		p.accept("transaction")
-	}
-	if first.is("begin") || first.is("start") {
-		ro, f := p.modes()
-		if f != nil {
-			return plan{}, f
-		}
-		tag := strings.ToUpper(first.s)
-		if first.is("start") {
-			tag = "START TRANSACTION"
-		}
-		return command(tag, func(s *session) *failure {
-			if s.tx != 'I' {
-				s.warn("25001", "there is already a transaction in progress")
-				return nil
-			}
-			s.tx, s.readOnly = 'T', ro
-			return nil
-		}), nil
-	}
-	if !p.done() {
-		if p.accept("to") {
-			return plan{}, notSimulated("ROLLBACK TO SAVEPOINT")
-		}
-		return plan{}, p.stuck()
-	}
-	commit := first.is("commit") || first.is("end")
-	end := plan{ends: true}
-	end.run = func(_ context.Context, s *session, _ []any) ([][]any, string, *failure) {
-		if s.tx == 'I' {
-			s.warn("25P01", "there is no transaction in progress")
-		}
-		done, tag := s.pending, "ROLLBACK"
-		if commit && s.tx != 'E' {
-			tag = "COMMIT"
-			for _, f := range done {
-				s.server.cluster.change(f)
-			}
-		}
-		s.tx, s.pending, s.readOnly = 'I', nil, false
-		return nil, tag, nil
-	}
-	return end, nil
-}
-
-// modes reads transaction modes and returns whether it is read only.
-func (p *parser) modes() (readOnly bool, f *failure) {
-	for !p.done() {
-		switch {
-		case p.accept("read", "only"):
-			readOnly = true
-		case p.accept("read", "write"):
-			readOnly = false
-		case p.accept("isolation", "level", "read", "committed"), p.accept("isolation", "level", "repeatable", "read"),
-			p.accept("isolation", "level", "serializable"), p.accept("deferrable"), p.accept("not", "deferrable"), p.accept(","):
-		default:
-			return false, p.stuck()
-		}
-	}
-	return readOnly, nil
-}
-
-// warn sends a notice.
-func (s *session) warn(code, message string) {
-	s.backend.Send(&pgproto3.NoticeResponse{Severity: "WARNING", SeverityUnlocalized: "WARNING", Code: code, Message: message})
 }
