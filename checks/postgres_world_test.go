@@ -156,6 +156,11 @@ func (w *simWorld) block(t *testing.T, role, _ string) {
 // which clients trust it.
 func pgCertificate(t testing.TB) (*tls.Config, string) {
 	t.Helper()
+	return pgCertificateFor(t, "localhost", net.IPv4(127, 0, 0, 1))
+}
+
+func pgCertificateFor(t testing.TB, name string, ips ...net.IP) (*tls.Config, string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +168,7 @@ func pgCertificate(t testing.TB) (*tls.Config, string) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(11), Subject: pkix.Name{CommonName: "a test's server"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+		IPAddresses: ips, DNSNames: []string{name},
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
