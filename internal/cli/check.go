@@ -83,9 +83,10 @@ func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, wri
 	if err := ctx.Err(); err != nil {
 		return failed(fmt.Errorf("check %s: interrupted after %d of %d reads: %w", cfg.Environment, done.Load(), len(probes), err))
 	}
-	readings := estate.Derive(board.Snapshot(), time.Now())
 	// The second net: no value that was read leaves, whatever text it got into.
-	// It scrubs the whole, so that no value is split between two writes.
+	// The texts are scrubbed before they are encoded, and the whole after, so that
+	// neither an encoding nor a write in two parts hides a value.
+	readings := report.Clean(estate.Derive(board.Snapshot(), time.Now()), set.Net().Scrub)
 	var text strings.Builder
 	if err := write(&text, readings); err != nil {
 		return failed(fmt.Errorf("word the readings: %w", err))

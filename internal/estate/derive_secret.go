@@ -43,7 +43,7 @@ func rotating(v SecretDescription, now time.Time) rotation {
 			return rotation{word: "ROTATING", status: Warn, pending: version.ID, note: "AWSPENDING set " + Ago(now, v.LastChanged)}
 		}
 		return rotation{word: "FAILED", status: Fail, pending: version.ID,
-			note: "AWSPENDING stuck on version " + short(version.ID) + " since " + Ago(now, v.LastChanged)}
+			note: "AWSPENDING stuck on version " + short(version.ID) + stuckFor(now, v.LastChanged)}
 	}
 	if v.RotationEnabled && !v.NextRotation.IsZero() && v.NextRotation.Before(now) {
 		return rotation{word: "OVERDUE", status: Fail, note: "was due " + Ago(now, v.NextRotation)}
@@ -55,6 +55,13 @@ func rotating(v SecretDescription, now time.Time) rotation {
 		return rotation{word: "NEVER ROTATED", status: Warn, note: "rotation is enabled and has not run"}
 	}
 	return rotation{word: "ROTATED", status: OK}
+}
+
+func stuckFor(now, since time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return " for " + Span(now.Sub(since))
 }
 
 // secret works out how a stored secret stands, once a derivation.

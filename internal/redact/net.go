@@ -33,6 +33,9 @@ type state struct {
 	values   map[string]struct{}
 	forms    map[string]struct{}
 	replacer *strings.Replacer
+
+	beginnings map[string][]string // forms by their first bytes
+	longest    int                 // length of the longest form
 }
 
 // Register makes values known, each with its encodings. A value shorter than
@@ -66,6 +69,10 @@ func (n *Net) Register(values ...string) {
 		}
 	}
 	next.replacer = replacer(next.forms)
+	next.beginnings = byBeginning(next.forms)
+	for f := range next.forms {
+		next.longest = max(next.longest, len(f))
+	}
 	n.state.Store(next)
 }
 
@@ -96,7 +103,7 @@ func replacer(forms map[string]struct{}) *strings.Replacer {
 }
 
 // Scrub returns text with every known value, in any of its Forms, replaced by
-// Mask.
+// Mask, and with it what begins a value and was cut short by an ellipsis.
 func (n *Net) Scrub(text string) string {
 	if n == nil {
 		return text
@@ -108,7 +115,7 @@ func (n *Net) Scrub(text string) string {
 	for range passes {
 		next := s.replacer.Replace(text)
 		if next == text {
-			return text
+			return s.scrubCut(text)
 		}
 		text = next
 	}

@@ -164,3 +164,22 @@ func BenchmarkScrub(b *testing.B) {
 		n.Scrub(line)
 	}
 }
+
+// A text that was cut for length before the value was known keeps no part of it
+// that could be recognised.
+func TestScrubWhatWasCutShort(t *testing.T) {
+	const value = "correct horse battery staple"
+	var n Net
+	n.Register(value)
+	for cut := beginning; cut < len(value); cut++ {
+		text := "said " + value[:cut] + "… and more"
+		if got := n.Scrub(text); got != "said "+Mask+"… and more" {
+			t.Errorf("cut after %d: %q", cut, got)
+		}
+	}
+	for _, text := range []string{"cor…", "a correct answer", "correct…ly", "…", "said…correct horse"} {
+		if got := n.Scrub(text); got != text && text != "correct…ly" {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}

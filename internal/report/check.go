@@ -49,6 +49,23 @@ type fact struct {
 	Stale  bool          `json:"stale,omitempty"`
 }
 
+// Clean returns the readings with every text of theirs passed through scrub, so
+// that no encoding of the document can hide a value from it.
+func Clean(r *estate.Readings, scrub func(string) string) *estate.Readings {
+	out := *r
+	out.All = slices.Clone(r.All)
+	for i := range out.All {
+		one := &out.All[i]
+		one.Word, one.Reason = scrub(one.Word), scrub(one.Reason)
+		one.Facts = slices.Clone(one.Facts)
+		for j := range one.Facts {
+			f := &one.Facts[j]
+			f.Name, f.Value, f.Note, f.Source, f.Formula = scrub(f.Name), scrub(f.Value), scrub(f.Note), scrub(f.Source), scrub(f.Formula)
+		}
+	}
+	return &out
+}
+
 // Summary is the worst status of all components, by which warroom check ends.
 func Summary(r *estate.Readings) estate.Status {
 	worst := estate.NA
