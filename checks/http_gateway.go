@@ -14,12 +14,13 @@ import (
 type gatewayCheck struct {
 	gateway *config.Gateway
 	client  *clients.HTTP
+	others  *clients.HTTP // for the issuer and Prometheus
 	build   builder
 	rest    rest
 }
 
 func (b builder) gateway(g *config.Gateway) []Probe {
-	c := &gatewayCheck{gateway: g, client: b.set.HTTP(g.CACert), build: b}
+	c := &gatewayCheck{gateway: g, client: b.set.HTTP(g.CACert), others: b.set.HTTPBeside(g.CACert), build: b}
 	every := b.cfg.Checks
 	out := []Probe{
 		// A request without a token raises the gateway's own count of 4xx: no more
@@ -33,7 +34,7 @@ func (b builder) gateway(g *config.Gateway) []Probe {
 		out = append(out, b.probe(estate.CheckIssuer, "", "GET "+shown(discoveryURL(g.Issuer))+" and its jwks_uri", every.SlowEvery, c.issuer))
 	}
 	if g.Failures != nil && g.Failures.Prometheus != "" {
-		p := &prometheusCheck{metric: g.Failures, window: b.cfg.Windows.AuthFailures, client: b.set.HTTP(""), build: b}
+		p := &prometheusCheck{metric: g.Failures, window: b.cfg.Windows.AuthFailures, client: c.others, build: b}
 		out = append(out, b.probe(estate.CheckAuthFailures, "", "GET "+shown(p.address())+" "+p.query(), every.SlowEvery, p.read))
 	}
 	return out
@@ -68,7 +69,7 @@ func (c *gatewayCheck) withToken(ctx context.Context) Result {
 	data := gatewayAnswer(answer, true)
 	data.Secret = secret
 	data.KeyID, data.Expires = tokenClaims(stored.value)
-	data.KeyID = clients.Strip(data.KeyID, 128)
+	data.KeyID = c.build.set.Text(data.KeyID, 128)
 	return c.rest.tried(stored.version, c.build.now(), data, refused(answer.Code))
 }
 
@@ -94,7 +95,7 @@ func (c *gatewayCheck) issuer(ctx context.Context) Result {
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
 	}
-	answer, err := getJSON(ctx, c.client, discoveryURL(issuer), &document)
+	answer, err := getJSON(ctx, c.others, discoveryURL(issuer), &document)
 	if err != nil {
 		return c.build.failed(doing, err)
 	}
@@ -113,7 +114,7 @@ func (c *gatewayCheck) issuer(ctx context.Context) Result {
 			KeyID string `json:"kid"`
 		} `json:"keys"`
 	}
-	if answer, err = getJSON(ctx, c.client, document.JWKSURI, &set); err != nil {
+	if answer, err = getJSON(ctx, c.others, document.JWKSURI, &set); err != nil {
 		return c.build.failed(doing, err)
 	}
 	out := estate.IssuerKeys{Issuer: clients.Strip(issuer, 200)}

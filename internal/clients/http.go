@@ -39,22 +39,30 @@ const (
 )
 
 // HTTP asks the HTTP endpoints of one component. It has a transport of its own,
-// so that no other component waits for its connections, and trusts the CA file
-// of that component alone where there is one. It is safe for concurrent use.
+// so that no other component waits for its connections. It is safe for concurrent
+// use.
 type HTTP struct {
 	set    *Set
 	caFile string
+	others bool // trust the system's CAs beside caFile
 
 	mu     sync.Mutex
 	loaded os.FileInfo // the CA file as it was when client was made
 	client *http.Client
 }
 
-// HTTP makes a client that trusts the PEM file caFile, or the system's CAs when
-// it is empty. It opens nothing: the file is read at the first request, and again
+// HTTP makes a client that trusts the PEM file caFile alone, or the system's CAs
+// when it is empty. It opens nothing: the file is read at the first request, and again
 // when it changes.
-func (s *Set) HTTP(caFile string) *HTTP {
-	h := &HTTP{set: s, caFile: caFile}
+func (s *Set) HTTP(caFile string) *HTTP { return s.http(&HTTP{set: s, caFile: caFile}) }
+
+// HTTPBeside is HTTP that trusts the system's CAs beside caFile: for what a
+// component refers to, which its own CA need not have signed.
+func (s *Set) HTTPBeside(caFile string) *HTTP {
+	return s.http(&HTTP{set: s, caFile: caFile, others: true})
+}
+
+func (s *Set) http(h *HTTP) *HTTP {
 	s.onClose(h.close)
 	return h
 }
@@ -190,7 +198,7 @@ func (h *HTTP) ready() (*http.Client, error) {
 	if err == nil && h.client != nil && sameFile(h.loaded, info) {
 		return h.client, nil
 	}
-	roots, err := readRoots(h.caFile)
+	roots, err := readRoots(h.caFile, h.others)
 	if err != nil {
 		return nil, err
 	}

@@ -269,8 +269,10 @@ func TestHTTPTrustsItsCAFile(t *testing.T) {
 	if err := os.WriteFile(ca, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, f := get(t, h, server.URL, false, 5*time.Second); f != nil {
-		t.Errorf("once the CA file is there: %v", f)
+	for _, h := range []*HTTP{h, newSet().HTTPBeside(ca)} {
+		if _, f := get(t, h, server.URL, false, 5*time.Second); f != nil {
+			t.Errorf("once the CA file is there: %v", f)
+		}
 	}
 }
 

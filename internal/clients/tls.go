@@ -140,7 +140,7 @@ func (t *TLS) trusted() (*x509.CertPool, error) {
 	if err == nil && t.roots != nil && sameFile(t.loaded, info) {
 		return t.roots, nil
 	}
-	roots, err := readRoots(t.caFile)
+	roots, err := readRoots(t.caFile, false)
 	if err != nil {
 		return nil, err
 	}

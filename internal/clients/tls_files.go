@@ -134,10 +134,15 @@ func readPEM(path string) ([]byte, error) {
 	return data, nil
 }
 
-// readRoots reads a CA file.
-func readRoots(path string) (*x509.CertPool, error) {
+// readRoots reads a CA file, on top of the system's CAs where system is set.
+func readRoots(path string, system bool) (*x509.CertPool, error) {
 	data, err := readPEM(path)
 	roots := x509.NewCertPool()
+	if system {
+		if known, err := x509.SystemCertPool(); err == nil {
+			roots = known // a copy; without one, the file has to do
+		}
+	}
 	if err == nil && !roots.AppendCertsFromPEM(data) {
 		err = fmt.Errorf("%s holds no PEM certificate", path)
 	}
