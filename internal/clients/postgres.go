@@ -76,9 +76,13 @@ func (p *Postgres) trusted() (*x509.CertPool, error) {
 	if err == nil && p.roots != nil && sameFile(p.loaded, info) {
 		return p.roots, nil
 	}
-	roots, err := readRoots(p.server.CACert, false)
+	data, err := readPEM(p.server.CACert)
+	roots := x509.NewCertPool()
+	if err == nil && !roots.AppendCertsFromPEM(data) {
+		err = fmt.Errorf("%s holds no PEM certificate", p.server.CACert)
+	}
 	if err != nil {
-		return nil, err
+		return nil, &estate.Failure{Kind: estate.Misconfigure, Doing: "read the CA file of " + p.Place(), Detail: Strip(err.Error(), DetailLimit), Next: "correct ca_cert in warroom.yaml"}
 	}
 	p.roots, p.loaded = roots, info
 	return roots, nil
