@@ -19,15 +19,19 @@ func TestPictureVersions(t *testing.T) {
 		after  time.Duration
 		state  uint64
 	}{
-		"nothing":      {func(*estate.Reading) {}, 0, 1},
-		"read again":   {func(r *estate.Reading) { r.At, r.Took = r.At.Add(time.Second), 9 * time.Second }, 0, 1},
-		"age step":     {func(*estate.Reading) {}, time.Minute, 2},
-		"within step":  {func(*estate.Reading) {}, 2 * time.Second, 1},
-		"status":       {func(r *estate.Reading) { r.Status = estate.OK }, 0, 2},
-		"word":         {func(r *estate.Reading) { r.Word = "OPEN" }, 0, 2},
-		"reason":       {func(r *estate.Reading) { r.Reason = "" }, 0, 2},
-		"figure":       {func(r *estate.Reading) { r.Facts = []estate.Fact{{Name: "User", Value: "other"}} }, 0, 2},
-		"figure stale": {func(r *estate.Reading) { f := r.Facts[0]; f.Stale = true; r.Facts = append([]estate.Fact{f}, r.Facts[1:]...) }, 0, 2},
+		"nothing":     {func(*estate.Reading) {}, 0, 1},
+		"read again":  {func(r *estate.Reading) { r.At, r.Took = r.At.Add(time.Second), 9*time.Second }, 0, 1},
+		"age step":    {func(*estate.Reading) {}, time.Minute, 2},
+		"within step": {func(*estate.Reading) {}, 2 * time.Second, 1},
+		"status":      {func(r *estate.Reading) { r.Status = estate.OK }, 0, 2},
+		"word":        {func(r *estate.Reading) { r.Word = "OPEN" }, 0, 2},
+		"reason":      {func(r *estate.Reading) { r.Reason = "" }, 0, 2},
+		"figure":      {func(r *estate.Reading) { r.Facts = []estate.Fact{{Name: "User", Value: "other"}} }, 0, 2},
+		"figure stale": {func(r *estate.Reading) {
+			f := r.Facts[0]
+			f.Stale = true
+			r.Facts = append([]estate.Fact{f}, r.Facts[1:]...)
+		}, 0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()

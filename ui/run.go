@@ -79,8 +79,10 @@ func Run(ctx context.Context, o Options) error {
 	ctx = context.WithValue(ctx, guardKey{}, g)
 
 	out, drawn := watch(o.Terminal.Out)
+	killed, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
 	options := []tea.ProgramOption{
-		tea.WithContext(ctx), tea.WithOutput(out), tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler(),
+		tea.WithContext(killed), tea.WithOutput(out), tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler(),
 	}
 	if o.Terminal.In != nil {
 		options = append(options, tea.WithInput(o.Terminal.In))
@@ -93,6 +95,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	p := tea.NewProgram(guarded{newModel(ctx, o, g)}, options...)
 
+	done := make(chan struct{})
+	g.start("ending the console", func() { leave(ctx, p, done, kill) })
 	g.start("waiting for signals", func() { waitForSignals(ctx, end) })
 	if o.Terminal.OnResize != nil {
 		g.start("following the terminal's size", func() {
@@ -113,6 +117,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	_, err := p.Run()
+	close(done)
 	cause := context.Cause(ctx)
 	end(nil)
 	g.wait(stopWait)
@@ -125,6 +130,25 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("run the console on this terminal: %w", err)
 	}
 	return nil
+}
+
+// leave quits the program once ctx ends. Quitting restores the terminal in
+// order; a program that does not listen any more is killed, which restores it
+// too.
+func leave(ctx context.Context, p *tea.Program, done <-chan struct{}, kill func()) {
+	select {
+	case <-ctx.Done():
+	case <-done:
+		return
+	}
+	go p.Quit() // waits for the program to listen, at most until it has ended
+	limit := time.NewTimer(stopWait)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+		kill()
+	}
 }
 
 // waitForSignals ends the console in order on the signals that would otherwise
