@@ -99,6 +99,7 @@ func TestChallenge(t *testing.T) {
 func FuzzChallenge(f *testing.F) {
 	f.Add(`Bearer realm="x", error="invalid_token", error_description="a \" b"`)
 	f.Add(`=="\`)
+	f.Add("\xfb=") // grows by being made lower case
 	f.Fuzz(func(t *testing.T, header string) {
 		for k, v := range challenge(header) {
 			if len(k) > len(header) || len(v) > len(header) {

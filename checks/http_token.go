@@ -64,11 +64,16 @@ func challenge(header string) map[string]string {
 		var value string
 		value, header = parameterValue(header[at+1:])
 		key = strings.ToLower(key)
-		if _, known := out[key]; key != "" && !known {
+		if _, known := out[key]; plain(key) && !known {
 			out[key] = value
 		}
 	}
 	return out
+}
+
+// plain reports whether key can be the name of a parameter.
+func plain(key string) bool {
+	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
 }
 
 // parameterValue reads a token or a quoted string and returns what follows it.
