@@ -189,6 +189,9 @@ func (d *detail) figures() {
 			value = "?"
 		}
 		head := f.verdict(c.Status)
+		if c.Status == estate.NA && value != "N/A" {
+			head = f.glyph(estate.NA) // it says something that is not judged
+		}
 		label := f.cut(f.say(c.Name), name)
 		hang := verdict + 2 + name + 2
 		room := max(d.n-hang-width(when)-2, 8)

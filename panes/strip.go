@@ -2,7 +2,6 @@ package panes
 
 import (
 	"fmt"
-	"strings"
 
 	"warroom/internal/estate"
 	"warroom/internal/theme"
@@ -47,11 +46,11 @@ func total(count [5]int) int {
 // worst says which component is in the worst state, which state, why, and who
 // feels it.
 func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
-	i := Worst(r)
-	if i < 0 {
+	if r == nil || r.Worst() < 0 {
 		l.put(theme.NABadge, " "+f.verdict(estate.NA)+" ").skip(1).put(theme.Text, "nothing is configured to be read")
 		return
 	}
+	i := r.Worst()
 	one, c := &r.All[i], &r.Snapshot.Topology.Components[i]
 	status := known(one.Status)
 	l.put(badge(status), " "+f.verdict(status)+" ").skip(1)
@@ -85,65 +84,6 @@ func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
 	if l.left() >= width(tail) {
 		l.put(theme.Muted, tail)
 	}
-}
-
-// Worst is the index, in the topology's order, of the component to look at
-// first: the worst status, then the most critical, then what others connect to
-// before what connects, what stores and rotates, and what only watches and so
-// repeats what others suffer; then what most depends on. It is −1 when there is
-// no component.
-func Worst(r *estate.Readings) int {
-	if r == nil || r.Snapshot == nil {
-		return -1
-	}
-	best := -1
-	var bestRank [4]int
-	t := r.Snapshot.Topology
-	for i := range t.Components {
-		if i >= len(r.All) {
-			break
-		}
-		c := &t.Components[i]
-		rank := [4]int{int(known(r.All[i].Status)), weight(c.Criticality), role(c), len(t.In(c.ID))}
-		if best < 0 || greater(rank, bestRank) {
-			best, bestRank = i, rank
-		}
-	}
-	return best
-}
-
-func greater(a, b [4]int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] > b[i]
-		}
-	}
-	return false
-}
-
-func weight(c estate.Criticality) int {
-	switch estate.Criticality(strings.ToLower(string(c))) {
-	case estate.Critical:
-		return 4
-	case estate.High:
-		return 3
-	case estate.Low:
-		return 1
-	}
-	return 2
-}
-
-func role(c *estate.Component) int {
-	switch c.Kind {
-	case estate.KindPostgres, estate.KindVault, estate.KindExternalAPI, estate.KindGateway, estate.KindBalancer:
-		return 3
-	case estate.KindApplication:
-		return 2
-	}
-	if c.Plane == estate.Control {
-		return 0
-	}
-	return 1
 }
 
 // Split shares rows between two planes that stand one above the other, by how

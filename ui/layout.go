@@ -26,7 +26,7 @@ const (
 )
 
 // layout is where everything is on a screen of one size. From the top: band,
-// body, strip, footer.
+// strip, body, footer: the worst thing is read before the rest.
 type layout struct {
 	arrangement arrangement
 	band, strip int // rows; 0 when there is no room
@@ -57,7 +57,7 @@ func arrange(width, height int, focus estate.Plane, withStrip bool, split splitt
 		l.strip = take(1)
 	}
 	l.band = take(1)
-	l.body = rect{0, l.band, width, left}
+	l.body = rect{0, l.band + l.strip, width, left}
 	b := l.body
 	switch {
 	case width < leastWidth || height < leastHeight:

@@ -86,7 +86,7 @@ func TestLayoutsFillTheScreen(t *testing.T) {
 			}
 			cells := 0
 			for _, p := range l.panes {
-				if p.w > 0 && p.h > 0 && (p.x < 0 || p.y < l.band || p.x+p.w > s[0] || p.y+p.h > l.band+l.body.h) {
+				if p.w > 0 && p.h > 0 && (p.x < 0 || p.y < l.body.y || p.x+p.w > s[0] || p.y+p.h > l.body.y+l.body.h) {
 					t.Errorf("%v: pane %v lies outside the body %v", s, p, l.body)
 				}
 				cells += p.w * p.h

@@ -177,8 +177,8 @@ func (m *Model) content() string {
 
 	rows := make([]string, 0, m.height)
 	rows = append(rows, band...)
-	rows = append(rows, body()...)
 	rows = append(rows, strip...)
+	rows = append(rows, body()...)
 	rows = append(rows, footer...)
 	if len(box) > 0 {
 		f, top := m.over()
@@ -228,7 +228,7 @@ func (m *Model) worst() estate.Status {
 	return m.cache.worst
 }
 
-// drawBody draws what lies between band and strip, and says in key what it drew.
+// drawBody draws what lies between strip and footer, and says in key what it drew.
 // The rows are put together only when they are asked for.
 func (m *Model) drawBody(l layout, key *frameKey) func() []string {
 	c, b := &m.cache, l.body

@@ -42,54 +42,6 @@ func (r *Readings) Count() [5]int {
 	return n
 }
 
-// Worst is the component that most needs a look: the worst status, then the
-// highest criticality, then the one on which most others depend. It is false
-// when nothing is worse than OK.
-func (r *Readings) Worst() (Reading, bool) {
-	t := r.Snapshot.Topology
-	best, found := 0, false
-	rank := func(i int) [3]int {
-		c := t.Components[i]
-		return [3]int{int(r.All[i].Status), c.Criticality.weight(), len(t.in[c.ID])}
-	}
-	for i := range r.All {
-		if r.All[i].Status <= OK {
-			continue
-		}
-		if !found || more(rank(i), rank(best)) {
-			best, found = i, true
-		}
-	}
-	if !found {
-		return Reading{}, false
-	}
-	return r.All[best], true
-}
-
-func more(a, b [3]int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] > b[i]
-		}
-	}
-	return false
-}
-
-// weight orders criticalities, the highest first.
-func (c Criticality) weight() int {
-	switch c {
-	case Critical:
-		return 4
-	case High:
-		return 3
-	case Medium:
-		return 2
-	case Low:
-		return 1
-	}
-	return 0
-}
-
 // Derive reads a snapshot at a time. It is pure.
 func Derive(s *Snapshot, now time.Time) *Readings {
 	r := &Readings{Snapshot: s, At: now, All: make([]Reading, len(s.Topology.Components))}

@@ -71,9 +71,11 @@ func TestTheGuidesFigures(t *testing.T) {
 			t.Errorf("%s reads %s (%s), want %s", id, got.Word, got.Reason, word)
 		}
 	}
-	worst, ok := r.Worst()
-	if !ok || worst.ID != "sm" {
-		t.Errorf("worst is %s, want the critical component on which most depend", worst.ID)
+	if worst := r.All[r.Worst()].ID; worst != "pg1" {
+		t.Errorf("worst is %s, want the critical database that others connect to", worst)
+	}
+	if empty := Derive(NewSnapshot((&Topology{}).Index(), nil), noon); empty.Worst() != -1 {
+		t.Error("an estate of nothing has a worst component")
 	}
 }
 
