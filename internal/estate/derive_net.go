@@ -146,6 +146,12 @@ func (d *deriver) balancer() {
 			continue
 		}
 		for _, one := range v.data.Addresses {
+			if one.Failure != nil && one.Failure.Kind == NoCheck {
+				// This machine cannot reach the address at all (IPv6 without a
+				// route): that says nothing about the endpoint.
+				lines = append(lines, v.fact(one.Address+" "+v.data.ServerName, "NOT TRIED", NA, one.Failure.brief()))
+				continue
+			}
 			served++
 			f := d.servedBy(v, one)
 			lines = append(lines, f)

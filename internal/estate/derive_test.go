@@ -322,3 +322,22 @@ func BenchmarkDerive3000Secrets(b *testing.B) {
 		Derive(s, noon)
 	}
 }
+
+func TestAnAddressThatCannotBeReachedFromHereSaysNothing(t *testing.T) {
+	leaf := Certificate{Serial: "01", NotBefore: ago(20 * day), NotAfter: in(70 * day)}
+	o := saw("lb", CheckTLS, "lb:443|api", Endpoint{ServerName: "api", Addresses: []Served{
+		{Address: "10.0.0.1:443", Leaf: &leaf},
+		{Address: "[2001:db8::1]:443", Failure: &Failure{Kind: NoCheck, Detail: "no route"}},
+	}})
+	o.At = noon
+	r := Derive(snapshot(healthy(), []Observation{o}), noon)
+	if got, _ := r.Of("lb"); got.Status != OK {
+		t.Errorf("%s %s: %s", got.Status, got.Word, got.Reason)
+	}
+	if f := fact(t, r, "lb", "[2001:db8::1]:443 api"); f.Status != NA || f.Note == "" {
+		t.Errorf("the address reads %+v", f)
+	}
+	if f := fact(t, r, "lb", "SSL certificates"); f.Value != "1 of 1 good" {
+		t.Errorf("certificates: %s", f.Value)
+	}
+}
