@@ -37,7 +37,14 @@ type bounded struct {
 	limit  int64
 }
 
+// Do sends a request. Its body is handed on as a plain reader: the SDK closes a
+// body as soon as the answer begins, the WriteTo of a closed one returns io.EOF,
+// and net/http takes that for a failed write and cuts the answer short.
 func (b *bounded) Do(req *http.Request) (*http.Response, error) {
+	if req.Body != nil && req.Body != http.NoBody {
+		req = req.Clone(req.Context())
+		req.Body = struct{ io.ReadCloser }{req.Body}
+	}
 	res, err := b.client.Do(req)
 	if res != nil && res.Body != nil {
 		res.Body = &boundedBody{ReadCloser: res.Body, left: b.limit}
@@ -69,29 +76,36 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 // below the quotas that AWS publishes (Service Quotas, per account and region):
 // Secrets Manager ListSecrets and BatchGetSecretValue 100/s, DescribeSecret
 // 40,000/s, GetSecretValue 10,000/s; KMS DescribeKey 2,000/s,
-// GetKeyRotationStatus 1,000/s; Lambda control plane reads 100/s together,
-// GetPolicy 15/s; CloudWatch GetMetricData 50/s; Logs FilterLogEvents 5/s in the
+// GetKeyRotationStatus 1,000/s; Lambda GetPolicy 15/s, and 15/s for all other
+// control plane calls together; CloudWatch GetMetricData 50/s; Logs FilterLogEvents 5/s in the
 // strictest regions; CloudTrail LookupEvents 2/s; STS 600/s. Others share the
 // account, so we take a fraction.
 var paces = map[string]struct {
 	perSecond rate.Limit
 	burst     int
 }{
-	"ListSecrets":              {40, 20},
-	"BatchGetSecretValue":      {40, 20},
-	"DescribeSecret":           {500, 200},
-	"GetSecretValue":           {200, 100},
-	"DescribeKey":              {100, 50},
-	"GetKeyRotationStatus":     {50, 25},
-	"GetFunctionConfiguration": {20, 10},
-	"GetFunctionConcurrency":   {20, 10},
-	"GetPolicy":                {5, 5},
-	"GetMetricData":            {10, 10},
-	"FilterLogEvents":          {3, 3},
-	"LookupEvents":             {1, 1},
-	"GetCallerIdentity":        {20, 10},
-	"AssumeRole":               {5, 5},
+	"ListSecrets":          {40, 20},
+	"BatchGetSecretValue":  {40, 20},
+	"DescribeSecret":       {500, 200},
+	"GetSecretValue":       {200, 100},
+	"DescribeKey":          {100, 50},
+	"GetKeyRotationStatus": {50, 25},
+	lambdaControl:          {8, 7},
+	"GetPolicy":            {5, 5},
+	"GetMetricData":        {10, 10},
+	"FilterLogEvents":      {3, 3},
+	"LookupEvents":         {1, 1},
+	"GetCallerIdentity":    {20, 10},
+	"AssumeRole":           {5, 5},
 }
+
+// shared names the pace of operations that AWS counts together.
+var shared = map[string]string{
+	"GetFunctionConfiguration": lambdaControl,
+	"GetFunctionConcurrency":   lambdaControl,
+}
+
+const lambdaControl = "Lambda control plane"
 
 // defaultPace is for operations that the table does not name.
 const defaultPace = 5
@@ -105,6 +119,9 @@ type pacer struct {
 func newPacer() *pacer { return &pacer{limiters: map[string]*rate.Limiter{}} }
 
 func (p *pacer) limiter(operation string) *rate.Limiter {
+	if together, ok := shared[operation]; ok {
+		operation = together
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l, ok := p.limiters[operation]
