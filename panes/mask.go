@@ -113,7 +113,7 @@ func maskPieces(w string) string {
 // prefix length.
 func maskIP(w string) (string, bool) {
 	// Parsing costs an error each time it fails, and it nearly always would.
-	if strings.Trim(w, "0123456789abcdefABCDEF:.[]/%") != "" && !strings.Contains(w, "%") || strings.IndexAny(w, ".:") < 0 {
+	if strings.Trim(w, "0123456789abcdefABCDEF:.[]/%") != "" && !strings.Contains(w, "%") || !strings.ContainsAny(w, ".:") {
 		return "", false
 	}
 	host := w

@@ -90,12 +90,11 @@ func leaks(text string) bool {
 }
 
 func TestHTTPBadInput(t *testing.T) {
-	closed := rawServer(t, nil)
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed = dead.Addr().String()
+	closed := dead.Addr().String()
 	_ = dead.Close()
 	echo := func(r *http.Request) string {
 		if r == nil {

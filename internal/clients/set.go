@@ -2,7 +2,6 @@ package clients
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 
 	"warroom/internal/config"
@@ -104,13 +103,4 @@ func (s *Set) onClose(end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closers = append(s.closers, end)
-}
-
-// path resolves a path of warroom.yaml that config.Parse has not: a relative one
-// is relative to the file's folder.
-func (s *Set) path(p string) string {
-	if p == "" || filepath.IsAbs(p) || s.cfg.Path == "" {
-		return p
-	}
-	return filepath.Join(filepath.Dir(s.cfg.Path), p)
 }
