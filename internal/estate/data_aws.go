@@ -34,6 +34,7 @@ type SecretDescription struct {
 	OwningService   string
 	KMSKey          string
 	Versions        []SecretVersion
+	PendingSince    time.Time // creation of the version under AWSPENDING that is not current; zero when there is none or it was not told
 	Tags            map[string]string
 	Replicas        []SecretReplica
 }

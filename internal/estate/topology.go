@@ -89,9 +89,10 @@ type Component struct {
 	Group    string // the box it is drawn in, for example "Target Systems"
 	Subtitle string // what it does, for example "JWT validation"
 	Kind     Kind
-	Target   string // where it is: host, ARN or URL; masked in share mode
-	Secrets  []string
-	Unread   string // why no check reads it, for kinds whose checks do not exist; empty otherwise
+	Target   string   // where it is: host, ARN or URL; masked in share mode
+	Secrets  []string // ids of the stored secrets it uses to do its work
+	Monitor  string   // id of the stored secret with which we read it; empty when that is another
+	Unread   string   // why no check reads it, for kinds whose checks do not exist; empty otherwise
 	Renewal  Renewal
 	Standby  bool   // a replica, secondary or standby by role
 	Workload string // the workload or unit it runs as, for applications; empty when none is configured
