@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -39,7 +40,7 @@ type observer struct {
 // observe prepares the checks of an estate. Nothing is connected to.
 func observe(cfg *config.Config) *observer {
 	set := clients.New(cfg)
-	probes := checks.Plan(cfg, set)
+	probes := checks.Probes(cfg, set)
 	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
 	return &observer{
 		set:       set,
@@ -81,6 +82,9 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	err := ui.Run(ctx, options)
 	if errors.Is(err, ui.ErrNoTerminal) {
 		return usage(err)
+	}
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("the console was ended from outside: %w", context.Cause(ctx))
 	}
 	return failed(err)
 }

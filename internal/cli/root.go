@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"charm.land/fang/v2"
@@ -17,11 +18,20 @@ import (
 
 // Main runs the command line and returns the exit code.
 func Main(version string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whatever asks us to end, what was begun is taken down again. A pipe that
+	// nobody reads any more is an error of the write, and not the end of everything.
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := fang.Execute(ctx, newRootCommand(), fang.WithVersion(version), fang.WithErrorHandler(
 		func(out io.Writer, _ fang.Styles, err error) { printError(out, err) }))
 	return exitCode(err)
+}
+
+// endingSignals are the signals that end every command in order. One that we were
+// started to ignore, as nohup does, stays ignored.
+func endingSignals() []os.Signal {
+	return slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 }
 
 // exitCode is the code with which the program ends after err.
@@ -37,8 +47,12 @@ func exitCode(err error) int {
 }
 
 // printError prints what went wrong as it is: errors here have lines of their
-// own. A verdict has no text; its code says it.
+// own. A verdict has no text; its code says it. Nor has a reader who has seen
+// enough, as head has.
 func printError(out io.Writer, err error) {
+	if errors.Is(err, syscall.EPIPE) {
+		return
+	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(out, "warroom:", text)
 	}

@@ -34,6 +34,7 @@ type World struct {
 	began    time.Time
 	dir      string
 	ownDir   bool
+	lock     *os.File // says that the folder is in use; nil when it is not our own
 
 	listeners map[string]net.Listener
 	ready     chan struct{}
@@ -74,25 +75,6 @@ func Open(name string, o Options) (*World, error) {
 	return w, nil
 }
 
-func (w *World) folder() (err error) {
-	if w.dir == "" {
-		w.ownDir = true
-		w.dir, err = os.MkdirTemp("", "warroom-drill-")
-	} else {
-		err = os.MkdirAll(w.dir, 0o700)
-	}
-	if err == nil {
-		w.dir, err = filepath.Abs(w.dir)
-	}
-	if err != nil {
-		return fmt.Errorf("make the drill's folder: %w", err)
-	}
-	return nil
-}
-
-// Name is the scenario's name.
-func (w *World) Name() string { return w.scenario.Name }
-
 // Dir is the folder with the world's files.
 func (w *World) Dir() string { return w.dir }
 
@@ -120,6 +102,9 @@ func (w *World) Serve(ctx context.Context) error {
 	}
 	w.serves = true
 	w.mu.Unlock()
+	if w.ownDir {
+		sweep(filepath.Dir(w.dir))
+	}
 	if err := w.scenario.build(w); err != nil {
 		return errors.Join(fmt.Errorf("set up drill %s: %w", w.scenario.Name, err), w.Close())
 	}
@@ -161,12 +146,7 @@ func (w *World) Close() error {
 		_ = l.Close() // its server has closed it, if it has one
 	}
 	w.running.Wait()
-	if w.ownDir {
-		if err := os.RemoveAll(w.dir); err != nil {
-			return fmt.Errorf("remove the drill's folder: %w", err)
-		}
-	}
-	return nil
+	return w.removeFolder()
 }
 
 // now is the world's time.
