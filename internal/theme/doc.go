@@ -8,7 +8,9 @@
 //     environment and writes nothing. Colours are true colour; the renderer
 //     brings them down to what the terminal can show.
 //   - Every token that carries a live figure has a contrast of at least 7:1
-//     against what it is drawn on, in every theme. A test computes it.
+//     against what it is drawn on, in every theme with true colour. A test
+//     computes it, and names what falls below in a terminal of 256 colours: the
+//     light theme's warning, at 6.72:1.
 //   - Colour never carries meaning alone: each status has a glyph one cell wide
 //     and a word beside it. OK is blue, not green. Nothing blinks, nothing is
 //     faint.

@@ -60,12 +60,3 @@ const (
 
 	tokens // how many there are
 )
-
-// Live lists the tokens that carry live figures.
-func Live() []Token {
-	out := make([]Token, 0, BandNotice)
-	for t := Text; t <= BandNotice; t++ {
-		out = append(out, t)
-	}
-	return append(out, Button, ButtonChosen)
-}
