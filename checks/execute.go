@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"warroom/internal/clients"
 	"warroom/internal/estate"
 )
 
@@ -96,17 +97,14 @@ func (l *lane) report(t *task, r Result, began time.Time, over bool) {
 	l.tell(event{task: t, report: &r, over: over})
 }
 
-// failure finds the typed failure in err. Checks classify their own errors; one
-// that reaches here unclassified is a fault of ours, or our timeout.
+// failure finds the typed failure in err. Most probes classify their own errors,
+// because they know whose words to scrub; any other is classified here.
 func failure(err error, doing string) *estate.Failure {
 	var f *estate.Failure
 	if errors.As(err, &f) {
 		return f
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &estate.Failure{Kind: estate.Silent, Doing: doing, Detail: "no answer within the timeout"}
-	}
-	return &estate.Failure{Kind: estate.Broken, Doing: doing, Detail: "unclassified error"}
+	return clients.Classify(err, doing)
 }
 
 func (l *lane) tell(e event) {

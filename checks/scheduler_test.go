@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,4 +311,21 @@ func TestBoard(t *testing.T) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
+}
+
+func TestAnUnclassifiedErrorIsClassified(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		kind estate.FailureKind
+	}{
+		{&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, estate.Refused},
+		{fmt.Errorf("read: %w", context.DeadlineExceeded), estate.Silent},
+		{&estate.Failure{Kind: estate.Denied, Doing: "its own words"}, estate.Denied},
+		{errors.New("odd"), estate.Broken},
+	} {
+		f := failure(c.err, "GET somewhere")
+		if f.Kind != c.kind || f.Doing == "" || c.kind == estate.Broken && f.Detail != "odd" {
+			t.Errorf("%v became %+v, want kind %q", c.err, f, c.kind)
+		}
+	}
 }

@@ -71,7 +71,7 @@ type writer func(io.Writer, *estate.Readings) error
 func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, write writer) error {
 	set := clients.New(cfg)
 	defer set.Close()
-	probes := checks.Plan(cfg, set)
+	probes := checks.Probes(cfg, set)
 	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
 	var done atomic.Int64
 	stop := showProgress(progress, &done, len(probes))

@@ -77,9 +77,6 @@ func newAWS(s *Set, account config.AWSAccount) *AWS {
 	return a
 }
 
-// Name is what warroom.yaml calls the account.
-func (a *AWS) Name() string { return a.account.Name }
-
 // Place says where the account's endpoints are, for the source of a figure.
 func (a *AWS) Place() string {
 	place := "AWS " + a.account.Name

@@ -131,6 +131,9 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 	req.Header.Set("Accept", "application/json, */*;q=0.1")
 	answer := &Answer{set: h.set}
 	if cred != nil {
+		if err := private(req.URL); err != nil {
+			return nil, err
+		}
 		value, err := cred.header()
 		if err != nil {
 			return nil, err
@@ -158,6 +161,20 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 	answer.Whole = len(answer.Body) <= bodyLimit
 	answer.Body = answer.Body[:min(len(answer.Body), bodyLimit)]
 	return answer, nil
+}
+
+// private refuses to send a credential where anybody on the way could read it.
+// Redirects stay within the origin, and with it within this rule.
+func private(to *url.URL) error {
+	host := to.Hostname()
+	ip := net.ParseIP(host)
+	if to.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return &estate.Failure{
+		Kind: estate.Misconfigure, Doing: "send the stored value to " + Strip(to.Host, 120), Detail: "not sent over http",
+		Next: "configure an https URL in warroom.yaml",
+	}
 }
 
 // header is the header value that carries the credential, or why it cannot be

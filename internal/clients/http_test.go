@@ -110,7 +110,7 @@ func TestHTTPBadInput(t *testing.T) {
 		want    estate.FailureKind
 	}{
 		{"refused", "http://" + closed + "/", 5 * time.Second, estate.Refused},
-		{"does not resolve", "http://nowhere.invalid/", 5 * time.Second, estate.Unresolved},
+		{"does not resolve", "https://nowhere.invalid/", 5 * time.Second, estate.Unresolved},
 		{"not a URL", "http://%zz/", 5 * time.Second, estate.Misconfigure},
 		{"silent", raw(func(c net.Conn, _ *http.Request) { _, _ = io.Copy(io.Discard, c) }), 80 * time.Millisecond, estate.Silent},
 		{"reset before the answer", raw(func(c net.Conn, _ *http.Request) { reset(c) }), 5 * time.Second, estate.Refused},
@@ -292,5 +292,38 @@ func TestAnswerText(t *testing.T) {
 	}
 	if got := a.Text("plain words", 200); got != "plain words" {
 		t.Errorf("plain words became %q", got)
+	}
+}
+
+func TestNoCredentialGoesOverPlainHTTP(t *testing.T) {
+	for _, c := range []struct {
+		address string
+		refused bool
+	}{
+		{"http://192.0.2.1/x", true},
+		{"http://api.example.invalid/x", true},
+		{"http://localhost.example.invalid/", true},
+		{"HTTP://192.0.2.1:443/", true},
+		{"http://0.0.0.0:1/", true},
+		{"ftp://192.0.2.1/", true},
+		{"http://127.0.0.1:1/", false},
+		{"http://127.9.9.9:1/", false},
+		{"http://[::1]:1/", false},
+		{"http://localhost:1/", false},
+		{"https://127.0.0.1:1/", false},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		set := newSet()
+		_, err := set.HTTP("").Get(ctx, c.address, &Credential{Header: "Authorization", Scheme: "Bearer", Value: estate.NewSecret(httpCanary)}, false)
+		set.Close()
+		cancel()
+		var f *estate.Failure
+		refused := errors.As(err, &f) && f.Kind == estate.Misconfigure && strings.Contains(f.Detail, "not sent over http")
+		if refused != c.refused || err == nil {
+			t.Errorf("%s: %v, want refused here: %v", c.address, err, c.refused)
+		}
+		if err != nil && strings.Contains(err.Error(), httpCanary) {
+			t.Errorf("%s: the credential shows in %v", c.address, err)
+		}
 	}
 }

@@ -39,9 +39,6 @@ var silence = sync.OnceFunc(func() {
 	utilruntime.ReallyCrash = false
 })
 
-// Name is what warroom.yaml calls the cluster.
-func (k *Kubernetes) Name() string { return k.cluster.Name }
-
 // Config is the connection of the cluster's context. It has no timeout, which
 // would end watches: the context of each call bounds it.
 func (k *Kubernetes) Config() (*rest.Config, error) {

@@ -28,9 +28,6 @@ type Vault struct {
 	client *api.Client
 }
 
-// Name is what warroom.yaml calls the cluster.
-func (v *Vault) Name() string { return v.cluster.Name }
-
 // Client returns the cluster's client with the token as it is now: a token file
 // is read at every call, so that a renewed token is taken up. A cluster without
 // a token has a client all the same, for what Vault says to anybody. It never

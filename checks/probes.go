@@ -7,9 +7,9 @@ import (
 	"warroom/internal/config"
 )
 
-// Plan is every read that an estate's configuration asks for. Nothing is
+// Probes is every read that an estate's configuration asks for. Nothing is
 // connected to before a probe runs.
-func Plan(cfg *config.Config, set *clients.Set) []Probe {
+func Probes(cfg *config.Config, set *clients.Set) []Probe {
 	return slices.Concat(
 		awsProbes(cfg, set),
 		postgresProbes(cfg, set),
