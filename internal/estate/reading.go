@@ -12,6 +12,7 @@ type Fact struct {
 	At       time.Time     // when it was read; zero if never
 	Took     time.Duration // how long the read took
 	Stale    bool          // older than three of its intervals
+	Failed   bool          // Value is the last good one: the latest read failed; Note says how
 	Headline bool          // drawn in the component's box; the rest in its detail
 	Formula  string        // how it is computed, with its window, where it is not read as it is
 }
@@ -23,7 +24,8 @@ type Reading struct {
 	Word   string // the component's own state: EXPIRED, BLOCKED, MANUAL …
 	Reason string // one line: why it is not OK, or what makes it so
 	Facts  []Fact
-	At     time.Time     // of the newest observation; zero if none
+	At     time.Time     // when the oldest of its headline figures was read; zero if none was
+	Tried  time.Time     // when its newest read ended, whatever it brought; zero if none did
 	Took   time.Duration // the longest of its reads
 }
 

@@ -6,17 +6,21 @@ package estate
 // repeats what others suffer; then what most depends on. It is -1 when there is
 // no component.
 func (r *Readings) Worst() int {
-	t := r.Snapshot.Topology
 	best := -1
 	var bestRank [4]int
 	for i := range r.All {
-		c := &t.Components[i]
-		rank := [4]int{int(r.All[i].Status), c.Criticality.weight(), c.urgency(), len(t.in[c.ID])}
-		if best < 0 || greater(rank, bestRank) {
+		if rank := r.rank(i); best < 0 || greater(rank, bestRank) {
 			best, bestRank = i, rank
 		}
 	}
 	return best
+}
+
+// rank is what Worst compares, the most important first.
+func (r *Readings) rank(i int) [4]int {
+	t := r.Snapshot.Topology
+	c := &t.Components[i]
+	return [4]int{int(r.All[i].Status), c.Criticality.weight(), c.urgency(), len(t.in[c.ID])}
 }
 
 func greater(a, b [4]int) bool {
