@@ -256,7 +256,7 @@ func TestTopology(t *testing.T) {
 	if app, _ := top.Component("app"); app.Workload != "default/deployment/app" {
 		t.Errorf("%+v", app)
 	}
-	if top.Rules.ReplayLagWarnBytes != 1<<20 || top.Rules.AuthWindow != 5*time.Minute || top.Rules.CertWarnFraction != 0.33 {
+	if top.Rules.ReplayLagWarnBytes != 1<<20 || top.Rules.CertWarnFraction != 0.33 {
 		t.Errorf("%+v", top.Rules)
 	}
 }

@@ -49,6 +49,9 @@ func (c *Config) component(one *Component) estate.Component {
 		out.Renewal = estate.Renewal(one.Balancer.Renewal)
 	case one.Postgres != nil:
 		out.Standby = one.Postgres.Role == "replica"
+		if one.Postgres.Monitor != one.Postgres.Secret {
+			out.Monitor = one.Postgres.Monitor
+		}
 	case one.Vault != nil:
 		out.Standby = one.Vault.Role == "secondary"
 	case one.Application != nil && one.Application.Workload != "":
@@ -126,7 +129,7 @@ func (c *Config) vault(name string) string {
 	return name
 }
 
-// uses lists the stored secrets that a component needs.
+// uses lists the stored secrets with which a component does its work.
 func (c *Component) uses() []string {
 	var out []string
 	add := func(id string) {
@@ -139,9 +142,8 @@ func (c *Component) uses() []string {
 		add(c.Gateway.Token.Secret)
 	case c.Postgres != nil:
 		add(c.Postgres.Secret)
-		if c.Postgres.Monitor != c.Postgres.Secret {
-			add(c.Postgres.Monitor)
-		}
+	case c.Balancer != nil:
+		add(c.Balancer.Secret)
 	case c.ExternalAPI != nil:
 		add(c.ExternalAPI.Secret)
 	case c.Application != nil:
@@ -211,13 +213,12 @@ func parseExpiry(text string) (source estate.ExpirySource, tag string, ok bool) 
 }
 
 func (c *Config) rules() estate.Rules {
-	t, w := c.Thresholds, c.Windows
+	t := c.Thresholds
 	return estate.Rules{
 		ExpiryWarn: t.ExpiryWarn, CertWarnFraction: t.CertWarnFraction, CertFail: t.CertFail,
 		AuthFailuresWarn: t.AuthFailuresWarn, AuthFailuresFail: t.AuthFailuresFail,
 		ConnectionsWarn: t.ConnectionsWarn, ConnectionsFail: t.ConnectionsFail,
 		ReplayLagWarnBytes: t.ReplayLagWarn, ReplayLagFailBytes: t.ReplayLagFail,
 		ClockSkewWarn: t.ClockSkewWarn, SyncWarn: t.SyncWarn,
-		AuthWindow: w.AuthFailures, RotationWindow: w.Rotation,
 	}
 }

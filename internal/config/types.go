@@ -101,8 +101,8 @@ type Policy struct {
 	Owner       string        `yaml:"owner" doc:"team or person answerable"`
 	Contact     string        `yaml:"contact" doc:"how to reach the owner at night"`
 	Fallback    string        `yaml:"fallback" doc:"what still works without it; leave out for none"`
-	Grace       time.Duration `yaml:"grace" min:"0s" doc:"how long after expiry the old credential is still honoured"`
-	Expiry      string        `yaml:"expiry" doc:"from what its end of life is computed: valid_until, not_after, rotation or tag:KEY"`
+	Grace       time.Duration `yaml:"grace" min:"0s" doc:"how long after expiry the old credential is still honoured; on a component it is that of its secrets as it sees them"`
+	Expiry      string        `yaml:"expiry" doc:"from what its end of life is computed: valid_until, not_after, rotation or tag:KEY; on a component it is that of its secrets as it sees them"`
 }
 
 // Component is one box of the diagram: common fields and exactly one block that
@@ -160,6 +160,7 @@ type FailureMetric struct {
 type Balancer struct {
 	Endpoints []TLSEndpoint `yaml:"endpoints" req:"true" doc:"what it serves"`
 	CACert    string        `yaml:"ca_cert" path:"true" doc:"PEM file of the CA its certificates must build to; else the system's"`
+	Secret    string        `yaml:"secret" doc:"id of the stored secret of its certificate, where there is one"`
 	Renewal   string        `yaml:"renewal" enum:"manual,automatic" default:"manual" doc:"who renews its certificates"`
 }
 

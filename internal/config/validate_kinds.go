@@ -96,6 +96,7 @@ func (v *validator) gateway(g *Gateway, at string) {
 }
 
 func (v *validator) balancer(b *Balancer, at string) {
+	v.reference(decode.Join(at, "secret"), b.Secret, v.secrets, "stored secret")
 	seen := map[TLSEndpoint]bool{}
 	for i, e := range b.Endpoints {
 		one := decode.Index(decode.Join(at, "endpoints"), i)

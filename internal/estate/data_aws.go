@@ -128,7 +128,8 @@ type CallerIdentity struct {
 type FailureRate struct {
 	Window        time.Duration
 	Total, Failed float64
-	Metric        string // how it was asked: metric names or query
+	Metric        string  // how it was asked: metric names or query
+	Ours          float64 // our own probes' failures, already left out of Total and Failed
 }
 
 func (SecretDescription) data()   {}

@@ -46,9 +46,10 @@ type GatewayProbe struct {
 	WithToken   bool
 	Secret      string // where the token comes from
 	Code        int
-	Error       string // error of WWW-Authenticate
-	Description string // error_description of WWW-Authenticate, scrubbed
-	KeyID       string // kid of the token's header
+	Error       string    // error of WWW-Authenticate
+	Description string    // error_description of WWW-Authenticate, scrubbed
+	KeyID       string    // kid of the token's header
+	Remembered  time.Time // when the token was read, where the store did not answer now
 	Expires     time.Time
 }
 
@@ -61,6 +62,7 @@ type APIProbe struct {
 	RateRemaining  int // -1 when the API does not say
 	RateReset      time.Time
 	RetryAfter     time.Duration
+	Remembered     time.Time // when the key was read, where the store did not answer now
 	KeyFingerprint string
 }
 

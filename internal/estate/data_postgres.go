@@ -31,6 +31,9 @@ type Login struct {
 	SQLState string // five characters; empty when the server gave none
 	Message  string // the server's words, scrubbed and stripped
 	TLS      bool
+	// Remembered is when the credential was read, where the store did not answer
+	// now; zero when it was just read.
+	Remembered time.Time
 }
 
 // Role is what pg_roles says of the role that applications log in as.

@@ -1,7 +1,7 @@
 package estate
 
 import (
-	"fmt"
+	"strings"
 	"time"
 )
 
@@ -96,13 +96,13 @@ func (all *derivation) reading(c *Component) Reading {
 func (d *deriver) finish() {
 	r := &d.r
 	for _, slot := range d.s.Slots(d.c.ID) {
-		if slot.Last.At.After(r.At) {
-			r.At = slot.Last.At
+		if tried := slot.Last.tried(); tried.After(r.Tried) {
+			r.Tried = tried
 		}
 		r.Took = max(r.Took, slot.Last.Took)
 	}
 	if len(r.Facts) == 0 {
-		r.Status, r.Word, r.Reason = Unknown, "UNREAD", d.c.Unread
+		r.Status, r.Word, r.Reason = Unknown, "NOT CHECKED", d.c.Unread
 		if r.Reason == "" {
 			r.Reason = "no check reads this"
 		}
@@ -115,12 +115,14 @@ func (d *deriver) finish() {
 		if worst == nil || f.Status > worst.Status {
 			worst = f
 		}
+		if f.Headline && !f.At.IsZero() && (r.At.IsZero() || f.At.Before(r.At)) {
+			r.At = f.At
+		}
 	}
 	// A word that was chosen for a better status than the summary would hide what
 	// made the summary worse.
 	if r.Word == "" || r.Status > d.said {
-		r.Reason = ""
-		r.Word = map[Status]string{OK: "HEALTHY", Warn: "DEGRADED", Fail: "FAILED", Unknown: "UNREAD", NA: "N/A"}[r.Status]
+		r.Word, r.Reason = d.plainWord(r.Status), ""
 	}
 	if r.Reason == "" && r.Status != OK && r.Status != NA {
 		r.Reason = worst.Name + ": " + worst.Value
@@ -128,6 +130,24 @@ func (d *deriver) finish() {
 			r.Reason += " (" + worst.Note + ")"
 		}
 	}
+}
+
+// plainWord words a status for which no kind of component found a better word.
+func (d *deriver) plainWord(s Status) string {
+	switch s {
+	case OK:
+		return "HEALTHY"
+	case Warn:
+		return "DEGRADED"
+	case Fail:
+		return "FAILED"
+	case Unknown:
+		if d.r.Tried.IsZero() {
+			return "READING"
+		}
+		return "NOT READ"
+	}
+	return "N/A"
 }
 
 // add appends a fact; headline facts are drawn in the component's box.
@@ -146,10 +166,15 @@ func (d *deriver) say(status Status, word, reason string) {
 
 // seen is what is known of one read, typed.
 type seen[T Data] struct {
+	basis
+	data T
+}
+
+// basis is what a figure rests on: one read, whatever it brought.
+type basis struct {
 	planned bool // some check reads it
 	ok      bool // data is there, however old
 	stale   bool
-	data    T
 	slot    *Slot // never nil
 	now     time.Time
 }
@@ -161,7 +186,7 @@ var unplanned Slot
 func see[T Data](d *derivation, owner ID, check, item string) seen[T] {
 	slot := d.s.slot(Key{owner, check, item})
 	if slot == nil {
-		return seen[T]{now: d.now, slot: &unplanned}
+		return seen[T]{basis: basis{now: d.now, slot: &unplanned}}
 	}
 	return typed[T](slot, d.now)
 }
@@ -178,7 +203,7 @@ func seeAll[T Data](d *derivation, owner ID, check string) []seen[T] {
 }
 
 func typed[T Data](slot *Slot, now time.Time) seen[T] {
-	v := seen[T]{planned: true, slot: slot, now: now}
+	v := seen[T]{basis: basis{planned: true, slot: slot, now: now}}
 	if slot.Good != nil {
 		v.data, v.ok = slot.Good.Data.(T)
 		v.stale = slot.Good.Interval > 0 && now.Sub(slot.Good.tried()) > StaleAfter*slot.Good.Interval
@@ -187,14 +212,17 @@ func typed[T Data](slot *Slot, now time.Time) seen[T] {
 }
 
 // failure is why the last attempt brought nothing, or nil.
-func (v seen[T]) failure() *Failure { return v.slot.Last.Failure }
+func (v basis) failure() *Failure { return v.slot.Last.Failure }
 
 // sure reports that the data is there, fresh, and from the last attempt.
-func (v seen[T]) sure() bool { return v.ok && !v.stale && v.slot.Last.Failure == nil }
+func (v basis) sure() bool { return v.ok && !v.stale && v.slot.Last.Failure == nil }
+
+// tried reports that the read was made at least once.
+func (v basis) tried() bool { return v.failure() == nil || v.failure().Kind != NotYetRead }
 
 // fact states a figure taken from this read. What was never read, is stale or
 // failed at the last attempt overrides value or status: unknown is never OK.
-func (v seen[T]) fact(name, value string, status Status, note string) Fact {
+func (v basis) fact(name, value string, status Status, note string) Fact {
 	f := Fact{Name: name, Value: value, Status: status, Note: note, Source: v.slot.Last.Source}
 	if g := v.slot.Good; g != nil {
 		f.At, f.Took, f.Source = g.At, g.Took, g.Source
@@ -206,42 +234,75 @@ func (v seen[T]) fact(name, value string, status Status, note string) Fact {
 	case !v.ok && fail != nil:
 		f.Value, f.Status, f.Note = "?", fail.Kind.Status(), fail.brief()
 		if f.Status == Fail {
-			f.Value = upper(fail.Kind)
+			f.Value = fail.Kind.word()
 		}
-		f.At = v.slot.Last.At
 	case !v.ok:
 		f.Value, f.Status, f.Note = "?", Unknown, "the answer was of another kind than expected"
 	case v.stale:
 		f.Stale, f.Status = true, Unknown
-		f.Note = "last read " + Ago(v.now, v.slot.Good.At)
+		f.Note = "last good answer " + Ago(v.now, v.slot.Good.At)
 		if fail != nil {
-			f.Note += "; " + fail.brief()
+			f.Failed = true
+			f.Note = fail.brief() + "; " + f.Note
 		}
 	case fail != nil:
+		f.Failed = true
 		f.Status = Worst(f.Status, fail.Kind.Status())
 		f.Note = fail.brief()
 	}
 	return f
 }
 
-// brief is the failure without what was being done, which its fact's source
-// says.
+// on adds reads on which the figure rests besides its own: it is as old as the
+// oldest, and as sure as the least sure. Reads that brought nothing are left out:
+// the figure does not rest on them.
+func (f Fact) on(others ...basis) Fact {
+	for _, b := range others {
+		if !b.ok {
+			continue
+		}
+		if g := b.slot.Good; g != nil {
+			if !strings.Contains(f.Source, g.Source) {
+				f.Source = strings.TrimPrefix(f.Source+"; "+g.Source, "; ")
+			}
+			if f.At.IsZero() || g.At.Before(f.At) {
+				f.At = g.At
+			}
+			f.Took = max(f.Took, g.Took)
+		}
+		if b.sure() {
+			continue
+		}
+		part := b.fact("", "", OK, "")
+		if f.Status != Fail || part.Stale {
+			f.Status = Worst(f.Status, part.Status)
+		}
+		if part.Stale {
+			f.Status = Unknown
+		}
+		f.Stale, f.Failed = f.Stale || part.Stale, f.Failed || part.Failed
+		if !strings.Contains(f.Note, part.Note) {
+			f.Note = strings.TrimPrefix(f.Note+"; "+part.Note, "; ")
+		}
+	}
+	return f
+}
+
+// brief is the failure in one line, without what was being done, which its
+// fact's source says, and without what to do next, which the detail says once.
 func (f *Failure) brief() string {
 	s := string(f.Kind)
 	if f.Detail != "" {
-		s = fmt.Sprintf("%s: %s", s, f.Detail)
-	}
-	if f.Next != "" {
-		s += "; " + f.Next
+		s += ": " + f.Detail
 	}
 	return s
 }
 
-// upper words a failure of the target itself as a state.
-func upper(k FailureKind) string {
+// word is a failure of the target itself as a state.
+func (k FailureKind) word() string {
 	switch k {
 	case Refused:
-		return "REFUSED"
+		return "NO CONNECTION"
 	case ServerError:
 		return "SERVER ERROR"
 	case BadAnswer:

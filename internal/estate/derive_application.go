@@ -11,29 +11,10 @@ func (d *deriver) application() {
 	v := see[Health](d.derivation, d.c.ID, CheckHealth, "")
 	h := v.data
 	for _, id := range d.c.Secrets {
-		d.add(true, d.consumed(id, v))
+		d.add(true, d.inUse(id, v))
 	}
 	if v.planned {
-		word, status, note := h.Connection, OK, ""
-		if word == "" {
-			word = h.Word
-		}
-		switch {
-		case h.Code >= 500 && v.ok:
-			status, note = Fail, fmt.Sprintf("its health endpoint answers %d", h.Code)
-			if word == "" {
-				word = "FAILED"
-			}
-		case bad(word):
-			status = Fail
-		case worn(word) || worn(h.Word):
-			status = Warn
-		case v.ok && (h.Code < 200 || h.Code >= 300):
-			status, note = Warn, fmt.Sprintf("its health endpoint answers %d", h.Code)
-		}
-		if word == "" {
-			word = "REACHABLE"
-		}
+		word, status, note := connection(h)
 		f := v.fact("Connection", word, status, note)
 		d.add(true, f)
 		if status > OK && v.sure() {
@@ -48,6 +29,47 @@ func (d *deriver) application() {
 		d.add(false, Fact{Name: "Workload", Value: "?", Status: Unknown, Source: d.c.Workload, Note: "no check reads workloads yet"})
 	}
 	d.say(OK, "HEALTHY", "")
+}
+
+// connection judges what a health endpoint says: its code and the worse of its
+// two words. A word that is not known says nothing.
+func connection(h Health) (word string, status Status, note string) {
+	word, status = h.Connection, meaning(h.Connection)
+	if s := meaning(h.Word); word == "" || s > status {
+		word, status = h.Word, Worst(s, status)
+	}
+	if status == Unknown {
+		note = "not a word that warroom knows"
+	}
+	answer := fmt.Sprintf("its health endpoint answers %d", h.Code)
+	switch {
+	case h.Code >= 500:
+		status, note = Fail, answer
+		if meaning(word) != Fail {
+			word = "FAILED"
+		}
+	case h.Code == 401 || h.Code == 403 || h.Code == 404:
+		word, status, note = "?", Unknown, answer+": it could not be asked"
+	case h.Code < 200 || h.Code >= 300:
+		status, note = Worst(status, Warn), answer
+	}
+	if word == "" {
+		word = "REACHABLE" // it answers 2xx and says nothing more
+	}
+	return word, status, note
+}
+
+// meaning reads the status words that health endpoints use.
+func meaning(word string) Status {
+	switch word {
+	case "", "OK", "UP", "HEALTHY", "PASS", "PASSING", "CONNECTED", "READY", "SERVING", "RUNNING", "ONLINE", "AVAILABLE", "ACTIVE", "GOOD", "NORMAL", "GREEN", "TRUE":
+		return OK
+	case "DEGRADED", "WARN", "WARNING", "STALE", "SLOW", "PARTIAL", "YELLOW", "STARTING", "DRAINING", "UNSTABLE":
+		return Warn
+	case "FAILED", "FAIL", "FAILING", "DOWN", "ERROR", "CRITICAL", "UNHEALTHY", "DISCONNECTED", "REFUSED", "OUT_OF_SERVICE", "UNAVAILABLE", "OFFLINE", "RED", "FALSE", "NOT_SERVING", "DEAD":
+		return Fail
+	}
+	return Unknown
 }
 
 // more adds the third figure of its box, whichever tells most: retries while
@@ -66,20 +88,19 @@ func (d *deriver) more(v seen[Health], connection Status) {
 	if h.Retries >= 0 && v.ok {
 		d.add(retrying && !lost, v.fact("Retry attempts", fmt.Sprint(h.Retries), statusIf(retrying, Warn), ""))
 	}
-	d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "warroom.yaml", At: d.now})
+	d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "fallback in warroom.yaml"})
 	if !h.LastSync.IsZero() {
 		d.add(!retrying && !lost, v.fact("Last sync", Ago(d.now, h.LastSync), sync, ""))
 	}
 }
 
-// consumed is how a secret stands for one consumer: as it stands in the store,
+// inUse is how a secret stands for one consumer: as it stands in the store,
 // unless the consumer still uses another version or last read it before it
 // changed.
-func (d *deriver) consumed(id string, v seen[Health]) Fact {
-	state := d.secret(id)
-	f := state.seen.fact(d.secretLabel(id), state.word, state.status, state.note)
+func (d *deriver) inUse(id string, v seen[Health]) Fact {
+	state := d.consumed(id)
+	f := state.fact(d.secretLabel(id))
 	if !state.seen.ok {
-		f.Note = state.note
 		return f
 	}
 	f.Note = strings.TrimSuffix(id+": "+f.Note, ": ")
@@ -89,10 +110,11 @@ func (d *deriver) consumed(id string, v seen[Health]) Fact {
 	current := state.seen.data.staged(StageCurrent)
 	switch {
 	case v.ok && v.data.Version != "" && current != "" && v.data.Version != current:
-		f = v.fact(f.Name, "STALE", Warn, fmt.Sprintf("%s: uses version %s, the store hands out %s", id, short(v.data.Version), short(current)))
+		f = v.fact(f.Name, "STALE", Warn, fmt.Sprintf("%s: uses version %s, the store hands out %s", id, short(v.data.Version), short(current))).on(state.seen.basis)
 		d.say(Warn, "STALE", f.Note)
 	case v.ok && v.data.Version == "" && !v.data.LastSync.IsZero() && v.data.LastSync.Before(state.seen.data.LastRotated):
-		f = v.fact(f.Name, "STALE", Warn, fmt.Sprintf("%s: last synced %s, rotated %s", id, Ago(d.now, v.data.LastSync), Ago(d.now, state.seen.data.LastRotated)))
+		f = v.fact(f.Name, "STALE", Warn, fmt.Sprintf("%s: last synced %s, rotated %s", id, Ago(d.now, v.data.LastSync), Ago(d.now, state.seen.data.LastRotated))).on(state.seen.basis)
+		d.say(Warn, "STALE", f.Note)
 	}
 	return f
 }
@@ -108,21 +130,4 @@ func (d *deriver) secretLabel(id string) string {
 		return "Certificate"
 	}
 	return "Secret"
-}
-
-// bad and worn read the status words that health endpoints use.
-func bad(word string) bool {
-	switch word {
-	case "FAILED", "FAIL", "DOWN", "ERROR", "CRITICAL", "UNHEALTHY", "DISCONNECTED":
-		return true
-	}
-	return false
-}
-
-func worn(word string) bool {
-	switch word {
-	case "DEGRADED", "WARN", "WARNING", "STALE", "SLOW", "PARTIAL":
-		return true
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package estate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,8 +14,8 @@ func (d *deriver) secretsManager() {
 		state *secretState
 	}
 	var all []one
-	worst := -1
-	failed, unread := 0, 0
+	worst, failed := -1, 0
+	status := NA
 	for i := range d.t.Secrets {
 		item := &d.t.Secrets[i]
 		if item.Store != d.c.ID {
@@ -22,10 +23,9 @@ func (d *deriver) secretsManager() {
 		}
 		state := d.secret(item.ID)
 		all = append(all, one{item, state})
-		switch {
-		case !state.seen.ok:
-			unread++
-		case state.rotation.status == Fail:
+		rotation := state.rotated()
+		status = Worst(status, rotation)
+		if rotation == Fail {
 			failed++
 		}
 		if worst < 0 || d.graver(state, item, all[worst].state, all[worst].item) {
@@ -36,37 +36,37 @@ func (d *deriver) secretsManager() {
 		return
 	}
 	lead := all[worst]
-	status, word, note := OK, "OK", ""
+	word, note := lead.state.rotation.word, lead.item.ID
 	switch {
+	case !lead.state.seen.ok:
+		word, note = lead.state.word, lead.item.ID+": "+lead.state.note
+	case status == OK:
+		word, note = "OK", ""
 	case failed > 0:
-		status, word = Fail, "FAILED"
+		word = "FAILED"
 		note = fmt.Sprintf("%d of %s; worst %s: %s", failed, count(len(all), "secret"), lead.item.ID, lead.state.rotation.note)
-	case unread > 0:
-		status, word, note = Unknown, "?", fmt.Sprintf("%d of %s unread", unread, count(len(all), "secret"))
-	default:
-		status = lead.state.rotation.status
-		word = map[bool]string{true: "OK", false: lead.state.rotation.word}[status == OK]
-		note = lead.state.rotation.note
+	case lead.state.rotation.note != "":
+		note += ": " + lead.state.rotation.note
 	}
-	f := lead.state.seen.fact("Rotation status", word, status, note)
-	f.Formula = "FAILED when AWSPENDING stays on a version without AWSCURRENT for 15 minutes, or NextRotationDate is past"
+	f := lead.state.seen.fact("Rotation status", word, lead.state.rotation.status, note)
+	f.Formula = "the worst of the watched secrets: FAILED when AWSPENDING stays on a version without AWSCURRENT for 15 minutes, OVERDUE when NextRotationDate is past"
 	d.add(true, f)
-	f = lead.state.seen.fact("Last rotation", Ago(d.now, lead.state.seen.data.LastRotated), rotationAge(lead.state), "of "+lead.item.ID)
-	d.add(true, f)
-	if status > OK {
-		d.say(status, map[bool]string{true: word, false: "UNREAD"}[word != "?"], note)
+	if status == Fail && lead.state.seen.ok {
+		d.say(status, word, note)
 	}
+	f = lead.state.seen.fact("Last rotation", Ago(d.now, lead.state.seen.data.LastRotated), statusIf(lead.state.rotation.status == Fail, Fail), "of "+lead.item.ID)
+	d.add(true, f)
 	for _, o := range all {
 		// Of very many secrets only those that need a look are listed.
 		if len(all) > listed && o.state.status == OK {
 			continue
 		}
-		f := o.state.seen.fact(o.item.ID, o.state.word, o.state.status, o.state.note)
-		if o.state.seen.ok && f.Note == o.state.note {
+		f := o.state.fact(o.item.ID)
+		if o.state.seen.ok {
 			f.Note = d.secretDetail(o.state)
 		}
 		d.add(false, f)
-		if f.Status > OK {
+		if f.Status > OK && f.Status != Unknown {
 			d.say(f.Status, o.state.word, o.item.ID+": "+o.state.note)
 		}
 	}
@@ -78,23 +78,22 @@ func (d *deriver) secretsManager() {
 	d.say(OK, "HEALTHY", "")
 }
 
+// rotated is the status of a secret's rotation, as sure as its description is.
+func (s *secretState) rotated() Status {
+	if s.seen.sure() {
+		return s.rotation.status
+	}
+	return s.seen.fact("", "", s.rotation.status, "").Status
+}
+
 // listed is up to how many secrets the detail lists one by one.
 const listed = 100
-
-// rotationAge judges the age of the last rotation as the rotation itself is
-// judged, so that one trouble is not told as two.
-func rotationAge(s *secretState) Status {
-	if s.rotation.status == Fail {
-		return Fail
-	}
-	return OK
-}
 
 // graver orders secrets by how badly rotation stands, then by criticality, then
 // by the age of the last rotation.
 func (d *deriver) graver(a *secretState, ai *StoredSecret, b *secretState, bi *StoredSecret) bool {
-	if a.rotation.status != b.rotation.status {
-		return a.rotation.status > b.rotation.status
+	if x, y := a.rotated(), b.rotated(); x != y {
+		return x > y
 	}
 	if w, v := ai.Criticality.weight(), bi.Criticality.weight(); w != v {
 		return w > v
@@ -102,26 +101,30 @@ func (d *deriver) graver(a *secretState, ai *StoredSecret, b *secretState, bi *S
 	return a.seen.data.LastRotated.Before(b.seen.data.LastRotated)
 }
 
+// secretDetail says what else is known of a secret.
 func (d *deriver) secretDetail(s *secretState) string {
 	v := s.seen.data
 	var parts []string
-	if s.note != "" {
-		parts = append(parts, s.note)
-	}
-	if s.word != s.rotation.word {
-		parts = append(parts, "rotation "+s.rotation.word+": "+s.rotation.note)
-	}
-	if !v.LastRotated.IsZero() {
-		parts = append(parts, "last rotated "+Ago(d.now, v.LastRotated))
-	}
-	if v.RotationEnabled && !v.NextRotation.IsZero() {
-		parts = append(parts, "next "+Ago(d.now, v.NextRotation))
-	}
-	for _, r := range v.Replicas {
-		if r.Status != "InSync" {
-			parts = append(parts, "replica "+r.Region+" "+r.Status)
+	say := func(text string, really bool) {
+		if really {
+			parts = append(parts, text)
 		}
 	}
+	say(s.note, s.note != "")
+	say("rotation "+s.rotation.word+": "+s.rotation.note, s.word != s.rotation.word && !strings.Contains(s.note, s.rotation.note))
+	say("last rotated "+Ago(d.now, v.LastRotated), !v.LastRotated.IsZero())
+	say("next "+Ago(d.now, v.NextRotation), v.RotationEnabled && !v.NextRotation.IsZero())
+	say("schedule "+v.Schedule, v.Schedule != "")
+	for _, stage := range []Stage{StageCurrent, StagePending, StagePrevious} {
+		id := v.staged(stage)
+		say(string(stage)+" "+short(id), id != "")
+	}
+	for _, r := range v.Replicas {
+		say("replica "+r.Region+" "+r.Status, r.Status != "InSync")
+	}
+	say("managed by "+v.OwningService, v.OwningService != "")
+	say("key "+v.KMSKey, v.KMSKey != "")
+	say("last read on "+v.LastAccessed.UTC().Format(time.DateOnly), !v.LastAccessed.IsZero())
 	return strings.Join(parts, "; ")
 }
 
@@ -171,27 +174,42 @@ func (d *deriver) rotator() {
 	reserved := see[FunctionConcurrency](d.derivation, d.c.ID, CheckConcurrency, "")
 	policy := see[FunctionPolicy](d.derivation, d.c.ID, CheckPolicy, "")
 
-	status, word, note := OK, "ACTIVE", ""
 	m := metrics.data
+	window := Span(m.Window)
 	failing := metrics.ok && m.LastErrors > 0
+	blocked := reserved.ok && reserved.data.Reserved != nil && *reserved.data.Reserved == 0
+	barred := policy.ok && !policy.data.SecretsManagerMayInvoke
+	c := cfg.data
+
+	// The function's state, its metrics and who may call it say together how it
+	// stands; the figure rests on those that made it so.
+	status, word, note, rests := OK, "ACTIVE", "", metrics.basis
 	switch {
-	case cfg.ok && (cfg.data.State == "Failed" || cfg.data.State == "Inactive"):
-		status, word, note = Fail, strings.ToUpper(cfg.data.State), cfg.data.StateReason
-	case reserved.ok && reserved.data.Reserved != nil && *reserved.data.Reserved == 0:
-		status, word, note = Fail, "BLOCKED", "reserved concurrency is 0: no run can start"
-	case policy.ok && !policy.data.SecretsManagerMayInvoke:
-		status, word, note = Fail, "NOT INVOCABLE", "its policy does not let secretsmanager.amazonaws.com invoke it"
+	case cfg.ok && c.State == "Failed":
+		status, word, note = Fail, "FAILED", c.StateReason
+	case blocked:
+		status, word, note, rests = Fail, "BLOCKED", "reserved concurrency is 0: no run can start", reserved.basis
+	case barred:
+		status, word, note, rests = Fail, "NOT INVOCABLE", "its policy does not let secretsmanager.amazonaws.com invoke it", policy.basis
 	case failing:
-		status, word, note = Fail, "ERROR", fmt.Sprintf("%s of %s failed in %s", whole(m.Errors), runs(m.Invocations), Span(m.Window))
-	case cfg.ok && cfg.data.LastUpdate == "Failed":
-		status, word, note = Warn, "UPDATE FAILED", cfg.data.LastUpdateReason
-	case cfg.ok && cfg.data.State != "Active":
-		status, word, note = Warn, strings.ToUpper(cfg.data.State), cfg.data.StateReason
+		status, word, note = Fail, "ERROR", fmt.Sprintf("%s of %s failed in %s, the last one too", whole(m.Errors), runs(m.Invocations), window)
+	case metrics.ok && m.Errors > 0 && 2*m.Errors >= m.Invocations:
+		status, word, note = Fail, "ERROR", fmt.Sprintf("%s of %s failed in %s, though the last one succeeded", whole(m.Errors), runs(m.Invocations), window)
+	case metrics.ok && m.Invocations == 0 && d.dueFrom(c.ARN):
+		status, word, note = Fail, "NOT INVOKED", "a rotation of its secrets is overdue, and it did not run in "+window
+	case metrics.ok && (m.Errors > 0 || m.Throttles > 0):
+		status, word, note = Warn, "UNSTEADY", fmt.Sprintf("%s of %s failed, %s throttled in %s; the last one succeeded", whole(m.Errors), runs(m.Invocations), whole(m.Throttles), window)
+	case cfg.ok && c.LastUpdate == "Failed":
+		status, word, note = Warn, "UPDATE FAILED", c.LastUpdateReason
+	case cfg.ok && c.State == "Inactive":
+		status, word, note = Warn, "INACTIVE", "Lambda has put it to sleep; the next run wakes it, and can be slow"
+	case cfg.ok && c.State != "Active":
+		status, word, note = Warn, strings.ToUpper(c.State), c.StateReason
 	}
 	d.say(status, word, note)
-	d.add(true, cfg.fact("Status", word, status, note))
+	d.add(true, cfg.fact("Status", word, status, note).on(rests))
 
-	last, lastStatus, lastNote := "NONE", Warn, "no run in "+Span(m.Window)
+	last, lastStatus, lastNote := "NONE", NA, "no run in "+window
 	switch {
 	case failing:
 		last, lastStatus, lastNote = "FAILED", Fail, Ago(d.now, m.LastPoint)
@@ -199,7 +217,7 @@ func (d *deriver) rotator() {
 		last, lastStatus, lastNote = "SUCCEEDED", OK, Ago(d.now, m.LastPoint)
 	}
 	f := metrics.fact("Last run", last, lastStatus, lastNote)
-	f.Formula = "errors in the newest minute with an invocation, within " + Span(m.Window)
+	f.Formula = "errors in the newest minute with an invocation, within " + window
 	d.add(true, f)
 
 	text, textStatus, textNote := "none in "+Span(logs.data.Window), OK, ""
@@ -208,33 +226,51 @@ func (d *deriver) rotator() {
 		if failing {
 			textStatus = Fail
 		}
+	} else if logs.data.Partial {
+		text, textStatus, textNote = "none found", Unknown, "there was more of the log than one read may take"
 	}
 	d.add(true, logs.fact("Error", text, textStatus, textNote))
 
-	d.add(false, metrics.fact("Runs", fmt.Sprintf("%s, %s failed, %s throttled in %s", runs(m.Invocations), whole(m.Errors), whole(m.Throttles), Span(m.Window)), NA, ""))
-	if metrics.ok && cfg.ok && cfg.data.Timeout > 0 {
-		s, n := OK, "timeout "+cfg.data.Timeout.String()
-		if m.MaxDuration >= cfg.data.Timeout {
-			s, n = Fail, "as long as its timeout of "+cfg.data.Timeout.String()+": it was cut off"
+	f = metrics.fact("Runs", fmt.Sprintf("%s, %s failed, %s throttled", runs(m.Invocations), whole(m.Errors), whole(m.Throttles)), statusIf(m.Throttles > 0 || m.Errors > 0, Warn), "in "+window)
+	f.Formula = "sums of Invocations, Errors and Throttles; ERROR when the last run or half of all failed"
+	d.add(false, f)
+	if metrics.ok && cfg.ok && c.Timeout > 0 {
+		s, n := NA, "timeout "+c.Timeout.String()
+		if m.MaxDuration >= c.Timeout {
+			s, n = statusIf(failing, Fail), "as long as its timeout of "+c.Timeout.String()+": it was cut off"
 		}
-		d.add(false, metrics.fact("Longest run", m.MaxDuration.Round(10*time.Millisecond).String(), s, n))
+		d.add(false, metrics.fact("Longest run", m.MaxDuration.Round(10*time.Millisecond).String(), s, n).on(cfg.basis))
 	}
 	free := "unreserved"
 	if r := reserved.data.Reserved; r != nil {
 		free = fmt.Sprintf("%d reserved", *r)
 	}
-	d.add(false, reserved.fact("Concurrency", free, statusIf(free == "0 reserved", Fail), ""))
-	d.add(false, policy.fact("Secrets Manager may invoke", yes(policy.data.SecretsManagerMayInvoke), statusIf(!policy.data.SecretsManagerMayInvoke, Fail), ""))
+	d.add(false, reserved.fact("Concurrency", free, statusIf(blocked, Fail), ""))
+	d.add(false, policy.fact("Secrets Manager may invoke", yes(policy.data.SecretsManagerMayInvoke), statusIf(barred, Fail), ""))
 	if cfg.ok {
-		c := cfg.data
 		d.add(false, cfg.fact("Last update", strings.ToUpper(c.LastUpdate), statusIf(c.LastUpdate == "Failed", Warn), Ago(d.now, c.LastModified)))
 		d.add(false, cfg.fact("Runtime", c.Runtime, NA, ""))
 		d.add(false, cfg.fact("Role", c.Role, NA, ""))
 		d.add(false, cfg.fact("Network", map[bool]string{true: "in a VPC", false: "not in a VPC"}[c.InVPC], NA, ""))
+		d.add(false, cfg.fact("Log group", c.LogGroup, NA, ""))
 	}
 	for _, line := range logs.data.Errors {
-		d.add(false, logs.fact("Log "+line.At.UTC().Format("15:04:05"), line.Text, NA, ""))
+		d.add(false, logs.fact("Log "+line.At.UTC().Format("15:04:05"), gist(line.Text), NA, ""))
 	}
+}
+
+// dueFrom reports that a secret which the function rotates is overdue.
+func (d *deriver) dueFrom(arn string) bool {
+	if arn == "" {
+		return false
+	}
+	for i := range d.t.Secrets {
+		s := d.secret(d.t.Secrets[i].ID)
+		if s.seen.sure() && s.seen.data.RotatorARN == arn && s.rotation.status == Fail {
+			return true
+		}
+	}
+	return false
 }
 
 // telling is the newest line that says more than that time ran out.
@@ -276,63 +312,86 @@ func (d *deriver) keys() {
 	if len(states) == 0 {
 		return
 	}
-	lead, bad := states[0], 0
-	for _, v := range states {
-		if v.ok && v.data.State != "Enabled" {
-			bad++
-			lead = v
-		} else if !v.ok && bad == 0 {
-			lead = v
-		}
-	}
-	status, word, note := OK, "HEALTHY", count(len(states), "key")+" enabled"
-	if bad > 0 {
-		status, word = Fail, strings.ToUpper(lead.data.State)
-		note = fmt.Sprintf("%d of %s cannot be used", bad, count(len(states), "key"))
-	}
-	d.say(status, word, note)
-	d.add(true, lead.fact("Encryption keys", word, status, note))
-
-	if len(rotations) > 0 {
-		next := rotations[0]
-		for _, v := range rotations {
-			switch {
-			case !v.ok:
-				if next.ok && next.data.Enabled {
-					continue
-				}
-				next = v
-			case v.data.Supported && v.data.Enabled && (!next.ok || !next.data.Enabled || v.data.Next.Before(next.data.Next)):
-				next = v
-			}
-		}
-		r := next.data
-		word, status, note = "SCHEDULED", OK, fmt.Sprintf("every %d days", r.PeriodDays)
-		if r.PeriodDays == 0 {
-			note = ""
-		}
-		if !r.Supported {
-			word, status, note = "N/A", NA, "this key's type does not rotate by itself"
-		} else if !r.Enabled {
-			word, status, note = "OFF", Warn, "automatic rotation is not enabled"
-		}
-		d.add(true, next.fact("Rotation", word, status, note))
-		when := "not scheduled"
-		if !r.Next.IsZero() {
-			when = Span(r.Next.Sub(d.now))
-			if r.Next.Before(d.now) {
-				when, status = "overdue", Warn
-			}
-		}
-		d.add(true, next.fact("Next", when, status, ""))
-	}
-	for _, v := range states {
-		n := v.data.Spec
+	facts := make([]Fact, len(states))
+	worst, bad := 0, 0
+	for i, v := range states {
+		note := strings.Join(present(v.data.Spec, v.data.Origin, v.data.Manager), ", ")
 		if !v.data.Deletion.IsZero() {
-			n = "deleted " + Ago(d.now, v.data.Deletion)
+			note = "deleted " + Ago(d.now, v.data.Deletion)
 		}
-		d.add(false, v.fact("Key "+v.slot.Last.Key.Item, v.data.State, statusIf(v.data.State != "Enabled", Fail), n))
+		facts[i] = v.fact("Key "+v.slot.Last.Key.Item, strings.ToUpper(v.data.State), statusIf(v.data.State != "Enabled", Fail), note)
+		if facts[i].Status == Fail {
+			bad++
+		}
+		if facts[i].Status > facts[worst].Status {
+			worst = i
+		}
 	}
+	word, note := "HEALTHY", count(len(states), "key")+" enabled"
+	if bad > 0 {
+		word, note = facts[worst].Value, fmt.Sprintf("%d of %s cannot be used", bad, count(len(states), "key"))
+	}
+	d.add(true, states[worst].fact("Encryption keys", word, statusIf(bad > 0, Fail), note))
+	d.say(statusIf(bad > 0, Fail), word, note)
+
+	lines := d.keyRotations(rotations)
+	for _, f := range append(facts, lines...) {
+		d.add(false, f)
+	}
+}
+
+// keyRotations adds how the keys rotate, led by the worst and among equals by
+// the next one, and returns a line for each.
+func (d *deriver) keyRotations(all []seen[KeyRotation]) []Fact {
+	if len(all) == 0 {
+		return nil
+	}
+	lines := make([]Fact, len(all))
+	lead := 0
+	for i, v := range all {
+		r := v.data
+		word, status, note := "SCHEDULED", OK, ""
+		switch {
+		case v.ok && !r.Supported:
+			word, status, note = "N/A", NA, "this key's type does not rotate by itself"
+		case v.ok && !r.Enabled:
+			word, status, note = "OFF", Warn, "automatic rotation is not enabled"
+		case r.PeriodDays > 0:
+			note = fmt.Sprintf("every %d days", r.PeriodDays)
+		}
+		if !r.LastOnDmd.IsZero() {
+			note += "; on demand " + Ago(d.now, r.LastOnDmd)
+		}
+		lines[i] = v.fact("Rotation of "+v.slot.Last.Key.Item, word, status, note)
+		if s := lines[i].Status; s > lines[lead].Status || s == lines[lead].Status && d.sooner(r, all[lead].data) {
+			lead = i
+		}
+	}
+	head := lines[lead]
+	head.Name = "Rotation"
+	d.add(true, head)
+	if head.Status == Warn {
+		d.say(Warn, "ROTATION "+head.Value, head.Note)
+	}
+	next := all[lead]
+	when, status := "not scheduled", NA
+	if at := next.data.Next; !at.IsZero() {
+		when, status = Span(at.Sub(d.now)), OK
+		if at.Before(d.now) {
+			when, status = "OVERDUE", Warn
+		}
+	}
+	d.add(true, next.fact("Next", when, status, ""))
+	return lines
+}
+
+func (d *deriver) sooner(a, b KeyRotation) bool {
+	return !a.Next.IsZero() && (b.Next.IsZero() || a.Next.Before(b.Next))
+}
+
+// present drops empty texts.
+func present(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }
 
 func statusIf(bad bool, s Status) Status {

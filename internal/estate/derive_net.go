@@ -18,11 +18,8 @@ func (d *deriver) gateway() {
 		d.say(Fail, "OPEN", "a call without a token was let in")
 	}
 	if len(d.c.Secrets) > 0 { // a gateway has one token, or none is configured
-		state := d.secret(d.c.Secrets[0])
-		f := state.seen.fact("Secret", state.word, state.status, state.note)
-		if !state.seen.ok {
-			f.Note = state.note
-		}
+		state := d.consumed(d.c.Secrets[0])
+		f := state.fact("Secret")
 		if end := with.data.Expires; with.ok && !end.IsZero() && !d.now.Before(end) && state.word != "EXPIRED" {
 			f = with.fact("Secret", "EXPIRED", Fail, "the token's exp passed "+Ago(d.now, end))
 		}
@@ -39,7 +36,10 @@ func (d *deriver) gateway() {
 		f := with.fact("JWT validation", word, status, note)
 		d.add(true, f)
 		if f.Status == Fail {
-			d.say(Fail, word, note)
+			d.say(Fail, f.Value, f.Note)
+		}
+		if at := with.data.Remembered; with.sure() && !at.IsZero() {
+			d.add(false, with.fact("Token used", "remembered", NA, "read "+Ago(d.now, at)+"; the store did not answer since"))
 		}
 	}
 	if without.planned {
@@ -115,6 +115,9 @@ func (d *deriver) failures(name string, v seen[FailureRate]) Fact {
 	if x.Total > 1 {
 		note = fmt.Sprintf("%s of %s calls", whole(x.Failed), whole(x.Total))
 	}
+	if x.Ours > 0 {
+		note += fmt.Sprintf("; %s of our own left out", whole(x.Ours))
+	}
 	f := v.fact(name, percent(share)+" in "+Span(x.Window), status, note)
 	f.Formula = x.Metric
 	return f
@@ -127,7 +130,8 @@ func (d *deriver) balancer() {
 	if len(all) == 0 {
 		return
 	}
-	nearest, served, good := time.Time{}, 0, 0
+	nearest := time.Time{}
+	served, read, good, skipped := 0, 0, 0, 0
 	lead := all[0]
 	status := OK
 	var lines []Fact
@@ -136,9 +140,7 @@ func (d *deriver) balancer() {
 			f := v.fact(v.slot.Last.Key.Item, "?", Unknown, "")
 			lines = append(lines, f)
 			served++
-			if f.Status > status {
-				status = f.Status
-			}
+			status = Worst(status, f.Status)
 			if nearest.IsZero() {
 				lead = v
 			}
@@ -148,6 +150,7 @@ func (d *deriver) balancer() {
 			if one.Failure != nil && one.Failure.Kind == NoCheck {
 				// This machine cannot reach the address at all (IPv6 without a
 				// route): that says nothing about the endpoint.
+				skipped++
 				lines = append(lines, v.fact(one.Address+" "+v.data.ServerName, "NOT TRIED", NA, one.Failure.brief()))
 				continue
 			}
@@ -155,6 +158,9 @@ func (d *deriver) balancer() {
 			f := d.servedBy(v, one)
 			lines = append(lines, f)
 			status = Worst(status, f.Status)
+			if one.Leaf != nil {
+				read++
+			}
 			if f.Status == OK || f.Status == Warn {
 				good++
 			}
@@ -164,17 +170,22 @@ func (d *deriver) balancer() {
 		}
 		lines = append(lines, d.onDisk(v)...)
 	}
-	renewal, renewalStatus := "AUTOMATIC", NA
+	text, note := fmt.Sprintf("%d of %d good", good, served), ""
+	if read == 0 {
+		text = fmt.Sprintf("0 of %d read", served)
+	}
+	if skipped > 0 {
+		note = fmt.Sprintf("%d not tried from here", skipped)
+	}
+	d.add(true, lead.fact("SSL certificates", text, statusIf(good < served, status), note))
+	renewal := Fact{Name: "Rotation", Value: "AUTOMATIC", Status: NA, Source: "renewal in warroom.yaml"}
 	if d.c.Renewal == RenewalManual {
-		renewal = "MANUAL"
-		renewalStatus = NA
-		if !nearest.IsZero() && status == Warn {
-			renewalStatus = Warn
+		renewal.Value, renewal.Note = "MANUAL", "nothing renews these certificates"
+		if status == Warn {
+			renewal.Status = Warn
 		}
 	}
-	d.add(true, lead.fact("SSL certificates", fmt.Sprintf("%d of %d good", good, served), statusIf(good < served, status), ""))
-	d.add(true, Fact{Name: "Rotation", Value: renewal, Status: renewalStatus, Source: "warroom.yaml",
-		Note: map[bool]string{true: "nothing renews these certificates", false: ""}[renewal == "MANUAL"], At: d.now})
+	d.add(true, renewal)
 	next, nextStatus, note := "?", Unknown, "no certificate was seen"
 	if !nearest.IsZero() {
 		next, note = Span(nearest.Sub(d.now)), ""
@@ -189,8 +200,11 @@ func (d *deriver) balancer() {
 	d.add(true, f)
 	for _, l := range lines {
 		d.add(false, l)
+		if l.Status == Unknown {
+			d.say(Unknown, "NOT READ", l.Name+": "+l.Note)
+		}
 	}
-	if nextStatus == Warn && renewal == "MANUAL" {
+	if nextStatus == Warn && renewal.Value == "MANUAL" {
 		d.say(Warn, "MANUAL", "expires in "+next+" and nothing renews it")
 	}
 	d.say(OK, "VALID", "")
@@ -208,7 +222,8 @@ func (d *deriver) certStatus(e Endpoint, end time.Time) Status {
 }
 
 // life judges what is left of a certificate: by days and as a share of its
-// whole life, since lifetimes differ from 6 days to years.
+// whole life, since lifetimes differ from a day to years. The time at which it
+// fails is the configured one, but no more than a tenth of its life.
 func (d *deriver) life(c Certificate) (Status, string) {
 	left := c.NotAfter.Sub(d.now)
 	whole := c.NotAfter.Sub(c.NotBefore)
@@ -221,7 +236,7 @@ func (d *deriver) life(c Certificate) (Status, string) {
 		return Fail, "expired " + Ago(d.now, c.NotAfter)
 	case d.now.Before(c.NotBefore):
 		return Fail, "not valid before " + c.NotBefore.UTC().Format("2006-01-02 15:04 UTC")
-	case left < d.t.Rules.CertFail:
+	case left < min(d.t.Rules.CertFail, whole/10):
 		return Fail, fmt.Sprintf("%s left, %s of its life", Span(left), percent(share))
 	case share < d.t.Rules.CertWarnFraction:
 		return Warn, fmt.Sprintf("%s left, %s of its life", Span(left), percent(share))
@@ -235,7 +250,7 @@ func (d *deriver) servedBy(v seen[Endpoint], one Served) Fact {
 	if one.Leaf == nil {
 		f := v.fact(name, "NO CERTIFICATE", Unknown, "")
 		if one.Failure != nil && v.sure() {
-			f.Value, f.Status, f.Note = upper(one.Failure.Kind), one.Failure.Kind.Status(), one.Failure.brief()
+			f.Value, f.Status, f.Note = one.Failure.Kind.word(), one.Failure.Kind.Status(), one.Failure.brief()
 		}
 		if f.Status == Fail {
 			d.say(Fail, f.Value, one.Address+": "+f.Note)
@@ -268,7 +283,8 @@ func (d *deriver) servedBy(v seen[Endpoint], one Served) Fact {
 	} else if disk != nil {
 		notes = append(notes, "serves what is on disk")
 	}
-	notes = append(notes, "serial "+one.Leaf.Serial)
+	leaf := one.Leaf
+	notes = append(notes, "serial "+leaf.Serial, "for "+strings.Join(leaf.Names, ", "), "by "+leaf.Issuer)
 	if status == Fail {
 		d.say(Fail, word, one.Address+": "+strings.Join(notes, "; "))
 	} else if status == Warn && d.c.Renewal != RenewalManual {
@@ -283,21 +299,27 @@ func (d *deriver) onDisk(v seen[Endpoint]) []Fact {
 	var out []Fact
 	switch {
 	case e.DiskError != "":
-		out = append(out, v.fact("Certificate file", "?", Unknown, e.DiskError))
+		out = append(out, file(v.fact("Certificate file", "?", Unknown, e.DiskError)))
 	case e.Disk != nil:
 		status, left := d.life(*e.Disk)
-		out = append(out, v.fact("Certificate file", "serial "+e.Disk.Serial, status, left))
+		out = append(out, file(v.fact("Certificate file", "serial "+e.Disk.Serial, status, left)))
 	}
 	switch {
 	case e.KeyError != "":
-		out = append(out, v.fact("Key file", "?", Unknown, e.KeyError))
+		out = append(out, file(v.fact("Key file", "?", Unknown, e.KeyError)))
 	case e.KeyMatches != nil && !*e.KeyMatches:
 		d.say(Fail, "KEY MISMATCH", "the key on disk is not the certificate's")
-		out = append(out, v.fact("Key file", "MISMATCH", Fail, "the key on disk is not the certificate's: a reload would fail"))
+		out = append(out, file(v.fact("Key file", "MISMATCH", Fail, "the key on disk is not the certificate's: a reload would fail")))
 	case e.KeyMatches != nil:
-		out = append(out, v.fact("Key file", "matches", OK, ""))
+		out = append(out, file(v.fact("Key file", "matches", OK, "")))
 	}
 	return out
+}
+
+// file says that a figure was read from a file and not from the endpoint.
+func file(f Fact) Fact {
+	f.Source = "the file that warroom.yaml names for this endpoint"
+	return f
 }
 
 // externalAPI: whether the stored key is honoured and how much of the rate is
@@ -305,9 +327,8 @@ func (d *deriver) onDisk(v seen[Endpoint]) []Fact {
 func (d *deriver) externalAPI() {
 	v := see[APIProbe](d.derivation, d.c.ID, CheckAPI, "")
 	p := v.data
-	state := d.secret(strings.Join(d.c.Secrets, "")) // config sees to it that there is exactly one
-	word, status, note := state.word, state.status, state.note
-	f := state.seen.fact("API key", word, status, note)
+	state := d.consumed(strings.Join(d.c.Secrets, "")) // config sees to it that there is exactly one
+	f := state.fact("API key")
 	switch {
 	case v.ok && p.Code == 401:
 		f = v.fact("API key", "REFUSED", Fail, "401: the API does not know this key, or it has ended")
@@ -318,24 +339,11 @@ func (d *deriver) externalAPI() {
 	}
 	d.add(true, f)
 
-	word, status, note = "NOT STATED", NA, "the API sends no rate-limit headers"
-	switch {
-	case v.ok && p.Code == 429:
-		word, status, note = "EXHAUSTED", Fail, "429"
-		if p.RetryAfter > 0 {
-			note = "429; try again in " + Span(p.RetryAfter)
-		}
-		d.say(Fail, "THROTTLED", note)
-	case v.ok && p.RateLimit > 0 && p.RateRemaining == p.RateLimit:
-		word, status, note = "RESET", OK, fmt.Sprintf("all of %d left", p.RateLimit)
-	case v.ok && p.RateRemaining >= 0:
-		word, status, note = fmt.Sprintf("%d left", p.RateRemaining), OK, ""
-		if p.RateLimit > 0 {
-			word = fmt.Sprintf("%d of %d left", p.RateRemaining, p.RateLimit)
-			status = statusIf(float64(p.RateRemaining) < 0.1*float64(p.RateLimit), Warn)
-		}
-	}
+	word, status, note := d.rateLimit(p)
 	d.add(true, v.fact("Rate limit", word, status, note))
+	if v.ok && p.Code == 429 {
+		d.say(Fail, "THROTTLED", note)
+	}
 
 	word, status, note = "HEALTHY", OK, fmt.Sprint(p.Code)
 	switch {
@@ -349,7 +357,35 @@ func (d *deriver) externalAPI() {
 	case v.ok && (p.Code < 200 || p.Code >= 300):
 		word, status, note = fmt.Sprint(p.Code), Warn, "an unexpected answer"
 	}
-	f = v.fact("Status", word, status, note)
-	d.add(true, f)
+	d.add(true, v.fact("Status", word, status, note))
+	if p.KeyFingerprint != "" {
+		note := "version " + short(p.Version)
+		if !p.Remembered.IsZero() {
+			note += ", read " + Ago(d.now, p.Remembered) + "; the store did not answer since"
+		}
+		d.add(false, v.fact("Key used", p.KeyFingerprint, NA, note))
+	}
 	d.say(OK, "HEALTHY", "")
+}
+
+// rateLimit words how many calls are left. RESET is when all are, but for the
+// one that asked.
+func (d *deriver) rateLimit(p APIProbe) (word string, status Status, note string) {
+	if !p.RateReset.IsZero() {
+		note = "resets " + Ago(d.now, p.RateReset)
+	}
+	switch {
+	case p.Code == 429:
+		if p.RetryAfter > 0 {
+			note = "429; try again in " + Span(p.RetryAfter)
+		}
+		return "EXHAUSTED", Fail, note
+	case p.RateRemaining < 0:
+		return "NOT STATED", NA, "the API sends no rate-limit headers"
+	case p.RateLimit > 0 && p.RateRemaining >= p.RateLimit-1:
+		return "RESET", OK, fmt.Sprintf("%d of %d left", p.RateRemaining, p.RateLimit)
+	case p.RateLimit > 0:
+		return fmt.Sprintf("%d of %d left", p.RateRemaining, p.RateLimit), statusIf(10*p.RateRemaining < p.RateLimit, Warn), note
+	}
+	return fmt.Sprintf("%d left", p.RateRemaining), statusIf(p.RateRemaining == 0, Warn), note
 }

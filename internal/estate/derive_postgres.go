@@ -32,7 +32,7 @@ func (d *deriver) postgres() {
 	repl := see[Replication](d.derivation, d.c.ID, CheckReplication, "")
 
 	d.user(l, role)
-	d.password(l, role)
+	d.password(l, role, repl)
 	d.connections(l, conns)
 	for _, stage := range []Stage{StageCurrent, StagePending, StagePrevious} {
 		d.login(stage, l)
@@ -66,15 +66,16 @@ func (d *deriver) user(l logins, role seen[Role]) {
 
 // password says which stored version the server takes. One refusal (28P01) has
 // six causes; the role tells some of them apart.
-func (d *deriver) password(l logins, role seen[Role]) {
+func (d *deriver) password(l logins, role seen[Role], repl seen[Replication]) {
 	cur := l[StageCurrent]
 	word, status, note := "", OK, ""
 	works, some := l.works()
+	var rests []basis // what the word rests on besides the login
 	switch {
 	case !cur.ok:
 		d.add(true, cur.fact("Password", "?", Unknown, ""))
-		if cur.failure() != nil && cur.failure().Kind.Status() == Fail {
-			d.say(Fail, "UNREACHABLE", cur.failure().brief())
+		if fail := cur.failure(); fail != nil && fail.Kind.Status() == Fail {
+			d.say(Fail, fail.Kind.word(), fail.brief())
 		}
 		return
 	case cur.data.Outcome == LoginTrusted:
@@ -83,8 +84,12 @@ func (d *deriver) password(l logins, role seen[Role]) {
 		word, status, note = "WEAK METHOD", Fail, "the server asks for cleartext or MD5; nothing was sent"
 	case cur.data.proves():
 		word, note = "CURRENT", "the current version logs in"
-		if end := role.data.ValidUntil; role.ok && !end.IsZero() && end.Sub(d.now) < d.t.Rules.ExpiryWarn {
-			word, status, note = "EXPIRING", Warn, "VALID UNTIL ends "+Ago(d.now, end)
+		switch end := role.data.ValidUntil; {
+		case !role.ok || end.IsZero():
+		case !d.now.Before(end):
+			word, status, note, rests = "PAST ITS END", Warn, "VALID UNTIL passed "+Ago(d.now, end)+" and it still logs in: compare the clocks", []basis{role.basis}
+		case end.Sub(d.now) < d.t.Rules.ExpiryWarn:
+			word, status, note, rests = "EXPIRING", Warn, "VALID UNTIL ends "+Ago(d.now, end), []basis{role.basis}
 		}
 	case cur.data.Outcome == LoginBusy:
 		word, status, note = "?", Unknown, "refused before the password was checked: "+cur.data.Message
@@ -96,12 +101,18 @@ func (d *deriver) password(l logins, role seen[Role]) {
 		word, status, note = "NOT ADMITTED", Fail, cur.data.Message
 	case some && works == StagePending:
 		word, status, note = "PENDING_VERSION", Fail, "the server has the pending password, the store hands out the old one"
+		rests = []basis{l[works].basis}
 	case some && works == StagePrevious:
 		word, status, note = "OLD_VERSION", Fail, "the server takes the previous version and refuses the current one"
+		rests = []basis{l[works].basis}
+		if repl.sure() && repl.data.Paused {
+			note += "; its replay is paused, " + amount(repl.data.LagBytes) + " behind"
+		}
 	default:
 		word, status, note = d.refusal(role)
+		rests = []basis{role.basis}
 	}
-	f := cur.fact("Password", word, status, note)
+	f := cur.fact("Password", word, status, note).on(rests...)
 	f.Formula = "which of the versions AWSCURRENT, AWSPENDING and AWSPREVIOUS logs in, by SCRAM"
 	d.add(true, f)
 	if status > OK {
@@ -113,7 +124,7 @@ func (d *deriver) password(l logins, role seen[Role]) {
 // refused.
 func (d *deriver) refusal(role seen[Role]) (word string, status Status, note string) {
 	switch r := role.data; {
-	case !role.ok:
+	case !role.ok || role.stale:
 		return "REFUSED", Fail, "no stored version logs in; the role could not be read to say why"
 	case !r.Exists:
 		return "NO SUCH ROLE", Fail, "no stored version logs in: the role does not exist"
@@ -124,15 +135,19 @@ func (d *deriver) refusal(role seen[Role]) (word string, status Status, note str
 }
 
 func (d *deriver) connections(l logins, conns seen[Connections]) {
-	use := ""
 	c := conns.data
-	if conns.ok && c.Max > 0 {
-		use = fmt.Sprintf("%d of %d in use", c.Used, c.Max)
-	}
+	known := conns.ok && !conns.stale && c.Max > 0 // a use of long ago says nothing of now
 	cur := l[StageCurrent]
-	_, some := l.works()
+	works, some := l.works()
 	lead := cur
-	word, status, note := "WORKING", OK, use
+	word, status, note := "WORKING", OK, ""
+	var rests []basis
+	if known {
+		note, rests = fmt.Sprintf("%d of %d in use", c.Used, c.Max), []basis{conns.basis}
+	}
+	if some && works != StageCurrent {
+		lead, note = l[works], "with the version under "+string(works)+" only"
+	}
 	switch {
 	case !cur.ok && !some:
 		f := cur.fact("Connections", "?", Unknown, "")
@@ -141,26 +156,26 @@ func (d *deriver) connections(l logins, conns seen[Connections]) {
 		}
 		d.add(true, f)
 		return
-	case conns.ok && c.Max > 0 && float64(c.Used) >= d.t.Rules.ConnectionsFail*float64(c.Max-c.Reserved):
+	case known && float64(c.Used) >= d.t.Rules.ConnectionsFail*float64(c.Max-c.Reserved):
 		word, status = "EXHAUSTED", Fail
 	case cur.data.Outcome == LoginBusy:
 		word, status, note = "EXHAUSTED", Fail, cur.data.Message
 	case !some && cur.data.Outcome != LoginTrusted && cur.data.Outcome != LoginWeak:
 		word, status, note = "BLOCKED", Fail, "no stored password opens a new one"
-		if conns.ok && c.OldSessions > 0 {
+		if known && c.OldSessions > 0 {
 			note += fmt.Sprintf("; %s opened before still live", count(c.OldSessions, "session"))
 		}
 	case barred(l):
 		word, status, note = "BARRED", Fail, "the password is right, the session is refused: "+cur.data.Message
-	case conns.ok && c.Blocked > 0:
+	case known && c.Blocked > 0:
 		word, status, note = "WAITING", Warn, fmt.Sprintf("%s wait for locks, the first for %s", count(c.Blocked, "session"), Span(c.OldestBlocked))
-	case conns.ok && c.Max > 0 && float64(c.Used) >= d.t.Rules.ConnectionsWarn*float64(c.Max-c.Reserved):
+	case known && float64(c.Used) >= d.t.Rules.ConnectionsWarn*float64(c.Max-c.Reserved):
 		word, status = "NEARLY FULL", Warn
 	}
 	if status > OK {
 		d.say(status, word, note)
 	}
-	d.add(true, lead.fact("Connections", word, status, note))
+	d.add(true, lead.fact("Connections", word, status, note).on(rests...))
 }
 
 // barred reports that the only credentials the server takes get no session.
@@ -203,6 +218,18 @@ func (d *deriver) login(stage Stage, l logins) {
 	if x.Message != "" {
 		note += ": " + x.Message
 	}
+	if x.SQLState == "28P01" {
+		note += "; 28P01 also stands for an ended or missing password, and for no such role"
+	}
+	if v.ok && x.proves() && !x.TLS {
+		note += "; without TLS"
+	}
+	if !x.Remembered.IsZero() {
+		note += "; the version was read " + Ago(d.now, x.Remembered) + ", the store did not answer since"
+	}
+	if tried := v.slot.Last.Tried; tried.After(v.slot.Last.At) {
+		note += "; not repeated for five minutes after a refusal, so that no lock-out is tripped"
+	}
 	d.add(false, v.fact("Login "+string(stage), string(x.Outcome), status, note))
 }
 
@@ -216,6 +243,9 @@ func (d *deriver) role(v seen[Role]) {
 		return
 	}
 	end, status := "no end", OK
+	if r.Infinite {
+		end = "infinity"
+	}
 	if !r.ValidUntil.IsZero() {
 		end = r.ValidUntil.UTC().Format("2006-01-02 15:04 UTC")
 		switch left := r.ValidUntil.Sub(d.now); {
@@ -284,7 +314,7 @@ func (d *deriver) replication(v seen[Replication]) {
 			if s.State != "streaming" {
 				status, note = Worst(status, Warn), "state "+s.State
 			}
-			d.add(false, v.fact("Replica "+s.Name, amount(s.LagBytes)+" behind", status, note))
+			d.add(false, v.fact("Replica ("+s.Name+")", amount(s.LagBytes)+" behind", status, note))
 		}
 		return
 	}
@@ -298,7 +328,7 @@ func (d *deriver) replication(v seen[Replication]) {
 	}
 	d.add(false, v.fact("Replay", word, status, note))
 	if x.Paused && v.ok {
-		d.say(Warn, "REPLAY PAUSED", note)
+		d.say(Fail, "REPLAY PAUSED", note)
 	}
 	d.add(false, v.fact("Replay lag", amount(x.LagBytes), d.lag(x.LagBytes), "received and not yet replayed"))
 	if v.ok {

@@ -66,7 +66,7 @@ func TestTheGuidesFigures(t *testing.T) {
 			t.Errorf("%s %s has no source", w.id, w.name)
 		}
 	}
-	for id, word := range map[ID]string{"gw": "EXPIRED", "lb": "MANUAL", "sm": "FAILED", "fn": "ERROR", "km": "HEALTHY", "pg1": "EXPIRED", "pg2": "OLD_VERSION", "api": "HEALTHY", "vault": "UNREAD"} {
+	for id, word := range map[ID]string{"gw": "EXPIRED", "lb": "MANUAL", "sm": "FAILED", "fn": "ERROR", "km": "HEALTHY", "pg1": "EXPIRED", "pg2": "OLD_VERSION", "api": "HEALTHY", "vault": "NOT CHECKED"} {
 		if got, _ := r.Of(id); got.Word != word {
 			t.Errorf("%s reads %s (%s), want %s", id, got.Word, got.Reason, word)
 		}
@@ -134,7 +134,7 @@ func TestUnknownIsNeverOK(t *testing.T) {
 		if got.Status <= OK || got.Status == Warn {
 			t.Fatalf("%v of %v (never read before: %v): %s %s", kind, o.Key, neverRead, got.Status, got.Word)
 		}
-		if got.Word == "HEALTHY" || got.Word == "WORKING" || got.Word == "VALID" || got.Word == "ACTIVE" {
+		if got.Word == "HEALTHY" || got.Word == "WORKING" || got.Word == "VALID" || got.Word == "ACTIVE" || got.Word == "ROTATED" {
 			t.Fatalf("%v of %v: %s stands beside %s", kind, o.Key, got.Word, got.Status)
 		}
 	})
@@ -236,6 +236,11 @@ func TestRotation(t *testing.T) {
 		}, "FAILED", Fail},
 		{"overdue", func(v *SecretDescription) { v.NextRotation = ago(time.Hour) }, "OVERDUE", Fail},
 		{"not scheduled", func(v *SecretDescription) { v.RotationEnabled = false }, "MANUAL", OK},
+		{"cancelled", func(v *SecretDescription) { v.RotationEnabled, v.RotatorARN = false, "arn:fn" }, "ROTATION OFF", Warn},
+		{"stuck, and somebody edits a tag", func(v *SecretDescription) {
+			v.Versions = []SecretVersion{{vNew, []Stage{StagePending}}, {vNow, []Stage{StageCurrent}}}
+			v.LastChanged, v.PendingSince = ago(time.Minute), ago(2*day)
+		}, "FAILED", Fail},
 		{"never ran", func(v *SecretDescription) { v.LastRotated = time.Time{} }, "NEVER ROTATED", Warn},
 		{"being deleted", func(v *SecretDescription) { v.Deleted = in(day) }, "DELETED", Fail},
 	} {
@@ -266,6 +271,7 @@ func TestExpiry(t *testing.T) {
 		word   string
 		status Status
 	}{
+		{"a life of two weeks warns late", tagged(in(5 * day).Format(time.RFC3339)), 0, "ROTATED", OK},
 		{"far", tagged("2027-01-01"), 0, "ROTATED", OK},
 		{"near", tagged(in(2 * day).Format(time.RFC3339)), 0, "EXPIRING", Warn},
 		{"past", tagged(ago(time.Hour).Format(time.RFC3339)), 0, "EXPIRED", Fail},
@@ -296,15 +302,135 @@ func TestACertificateIsJudgedByItsWholeLife(t *testing.T) {
 	}{
 		{-20 * day, 70 * day, OK},
 		{-77 * day, 12 * day, Warn},
-		{-3 * day, 4 * day, OK},   // a life of a week: four days are most of it
-		{-5 * day, 2 * day, Fail}, // nearly over
-		{-80 * day, -day, Fail},   // over
-		{day, 90 * day, Fail},     // not begun
+		{-3 * day, 4 * day, OK},                // a life of a week: four days are most of it
+		{-5 * day, 2 * day, Warn},              // a week's: two days are a good part of it
+		{-6 * day, day / 4, Fail},              // nearly over
+		{-87 * day, 2 * day, Fail},             // three months', nearly over
+		{-22 * time.Hour, 2 * time.Hour, Fail}, // a day's, nearly over
+		{-80 * day, -day, Fail},                // over
+		{day, 90 * day, Fail},                  // not begun
 		{-300 * day, 40 * day, Warn},
 	} {
 		if got, note := d.life(Certificate{NotBefore: noon.Add(c.from), NotAfter: noon.Add(c.to)}); got != c.want {
 			t.Errorf("%v to %v: %s (%s), want %s", c.from, c.to, got, note, c.want)
 		}
+	}
+}
+
+func TestRotators(t *testing.T) {
+	metrics := func(m FunctionMetrics) Observation {
+		m.Window = day
+		o := saw("fn", CheckFunctionMetrics, "", m)
+		o.At = noon
+		return o
+	}
+	state := func(name string) Observation {
+		o := saw("fn", CheckFunction, "", FunctionConfig{State: name, LastUpdate: "Successful", Timeout: 30 * time.Second, ARN: "arn:fn"})
+		o.At = noon
+		return o
+	}
+	overdue := described("db", ago(20*day), ago(day), SecretVersion{vNow, []Stage{StageCurrent}})
+	overdue.RotatorARN = "arn:fn"
+	late := saw("sm", CheckDescribe, "db", overdue)
+	late.At = noon
+	for _, c := range []struct {
+		name   string
+		seen   []Observation
+		word   string
+		status Status
+	}{
+		{"half of the runs fail, the last one not", []Observation{metrics(FunctionMetrics{Invocations: 10, Errors: 9, LastPoint: ago(time.Hour)})}, "ERROR", Fail},
+		{"one old failure", []Observation{metrics(FunctionMetrics{Invocations: 10, Errors: 1, LastPoint: ago(time.Hour)})}, "UNSTEADY", Warn},
+		{"throttled", []Observation{metrics(FunctionMetrics{Invocations: 10, Throttles: 50, LastPoint: ago(time.Hour)})}, "UNSTEADY", Warn},
+		{"an old timeout, recovered since", []Observation{metrics(FunctionMetrics{Invocations: 10, LastPoint: ago(time.Hour), MaxDuration: 30 * time.Second})}, "ACTIVE", OK},
+		{"no run, none due", []Observation{metrics(FunctionMetrics{})}, "ACTIVE", OK},
+		{"no run, one overdue", []Observation{metrics(FunctionMetrics{}), state("Active"), late}, "NOT INVOKED", Fail},
+		{"asleep", []Observation{state("Inactive")}, "INACTIVE", Warn},
+		{"broken", []Observation{state("Failed")}, "FAILED", Fail},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, _ := Derive(snapshot(healthy(), c.seen), noon).Of("fn")
+			if got.Word != c.word || got.Status != c.status {
+				t.Errorf("%s %s (%s), want %s %s", got.Status, got.Word, got.Reason, c.status, c.word)
+			}
+		})
+	}
+}
+
+func TestHealthWords(t *testing.T) {
+	for _, c := range []struct {
+		health Health
+		word   string
+		status Status
+	}{
+		{Health{Code: 200, Word: "UP", Connection: "HEALTHY"}, "HEALTHY", OK},
+		{Health{Code: 200, Word: "DOWN", Connection: "HEALTHY"}, "DOWN", Fail},
+		{Health{Code: 200, Word: "OK", Connection: "REFUSED"}, "REFUSED", Fail},
+		{Health{Code: 200, Word: "OUT_OF_SERVICE"}, "OUT_OF_SERVICE", Fail},
+		{Health{Code: 200, Word: "SPLENDID"}, "SPLENDID", Unknown},
+		{Health{Code: 200}, "REACHABLE", OK},
+		{Health{Code: 401, Word: "OK"}, "?", Unknown},
+		{Health{Code: 404}, "?", Unknown},
+		{Health{Code: 302, Word: "OK"}, "OK", Warn},
+		{Health{Code: 503}, "FAILED", Fail},
+	} {
+		if word, status, _ := connection(c.health); word != c.word || status != c.status {
+			t.Errorf("%+v: %s %s, want %s %s", c.health, word, status, c.word, c.status)
+		}
+	}
+}
+
+// A figure that follows from several reads is as old and as sure as the least of
+// them.
+func TestStaleInputIsNotLaundered(t *testing.T) {
+	old := func(o Observation) Observation { o.At = ago(3 * time.Hour); return o }
+	var seen []Observation
+	for _, o := range healthy() {
+		if o.Key.Component == "pg1" && (o.Key.Check == CheckRole || o.Key.Check == CheckConnections) {
+			o = old(o)
+			if c, ok := o.Data.(Connections); ok {
+				c.Used = 99
+				o.Data = c
+			}
+		}
+		seen = append(seen, o)
+	}
+	r := Derive(snapshot(seen), noon)
+	if f := fact(t, r, "app", "DB secret"); f.Status != Unknown || !f.Stale {
+		t.Errorf("DB secret, whose expiry was read three hours ago: %+v", f)
+	}
+	if f := fact(t, r, "pg1", "Connections"); f.Value == "EXHAUSTED" {
+		t.Errorf("slots used three hours ago are told as used now: %+v", f)
+	}
+	expired := append([]Observation(nil), crisis()...)
+	for i, o := range expired {
+		if o.Key.Check == CheckRole {
+			expired[i].At = ago(20 * time.Second)
+		}
+	}
+	f := fact(t, Derive(snapshot(healthy(), expired), noon), "pg1", "Password")
+	if f.At.After(ago(10*time.Second)) || !strings.Contains(f.Source, CheckRole) {
+		t.Errorf("EXPIRED rests on the role, and says so: %+v", f)
+	}
+}
+
+// The age of a box is that of the oldest figure in it, not of the last attempt.
+func TestTheAgeOfABox(t *testing.T) {
+	s := snapshot(healthy())
+	failed := Observation{Key: Key{"pg1", CheckLogin, string(StageCurrent)}, At: noon, Interval: 15 * time.Second, Failure: &Failure{Kind: Silent}}
+	got, _ := Derive(s.With(failed), noon).Of("pg1")
+	if !got.At.Equal(ago(10 * time.Second)) {
+		t.Errorf("age counts from %v, want the last good answer %v", got.At, ago(10*time.Second))
+	}
+	if !got.Tried.Equal(noon) {
+		t.Errorf("last tried %v, want %v", got.Tried, noon)
+	}
+	if f := fact(t, Derive(s.With(failed), noon), "pg1", "Password"); !f.Failed || f.Value != "CURRENT" || f.Status != Unknown {
+		t.Errorf("%+v, want the last good value, marked as such", f)
+	}
+	nothing, _ := Derive(NewSnapshot(topology(), []Expectation{{Key: failed.Key}}).With(failed), noon).Of("pg1")
+	if !nothing.At.IsZero() {
+		t.Error("a box of which nothing was ever read has an age")
 	}
 }
 

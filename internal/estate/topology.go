@@ -173,8 +173,6 @@ type Rules struct {
 	ReplayLagFailBytes int64
 	ClockSkewWarn      time.Duration
 	SyncWarn           time.Duration // age of a consumer's last sync above which it warns
-	AuthWindow         time.Duration // window of authentication failure rates
-	RotationWindow     time.Duration // window of rotation function metrics and logs
 }
 
 // Index fills the lookup tables. Call it once after the exported fields are set

@@ -59,10 +59,10 @@ func amount(bytes int64) string {
 		return fmt.Sprintf("%d B", bytes)
 	case bytes < 10<<20:
 		return fmt.Sprintf("%d KiB", bytes>>10)
-	case bytes < 10<<30:
+	case bytes < 1<<30:
 		return fmt.Sprintf("%d MiB", bytes>>20)
 	}
-	return fmt.Sprintf("%d GiB", bytes>>30)
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
 
 // count words a number of things: "1 session", "3 sessions".

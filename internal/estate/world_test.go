@@ -44,7 +44,7 @@ func topology() *Topology {
 			ExpiryWarn: 7 * day, CertWarnFraction: 0.33, CertFail: 3 * day,
 			AuthFailuresWarn: 0.05, AuthFailuresFail: 0.25, ConnectionsWarn: 0.8, ConnectionsFail: 0.95,
 			ReplayLagWarnBytes: 1 << 20, ReplayLagFailBytes: 64 << 20,
-			ClockSkewWarn: 30 * time.Second, SyncWarn: day, AuthWindow: 5 * time.Minute, RotationWindow: day,
+			ClockSkewWarn: 30 * time.Second, SyncWarn: day,
 		},
 	}
 	return t.Index()
@@ -94,6 +94,8 @@ func healthy() []Observation {
 		saw("fn", CheckFunctionLogs, "", FunctionLogs{Window: day}),
 		saw("km", CheckKey, "k", KeyState{KeyID: "k", State: "Enabled"}),
 		saw("km", CheckKeyRotation, "k", KeyRotation{KeyID: "k", Supported: true, Enabled: true, PeriodDays: 90, Next: in(7*day + 12*time.Hour)}),
+		saw("km", CheckKey, "k2", KeyState{KeyID: "k2", State: "Enabled"}),
+		saw("km", CheckKeyRotation, "k2", KeyRotation{KeyID: "k2", Supported: true, Enabled: true, PeriodDays: 365, Next: in(200 * day)}),
 		saw("app", CheckHealth, "", Health{Code: 200, Word: "OK", Connection: "HEALTHY", LastSync: ago(2 * time.Hour), Version: vNow}),
 		saw("pg1", CheckLogin, string(StageCurrent), login(StageCurrent, vNow, LoginAccepted, "")),
 		saw("pg1", CheckLogin, string(StagePending), login(StagePending, vNow, LoginAccepted, "")),
