@@ -73,7 +73,7 @@ func AgeStamp(r *estate.Readings, p estate.Plane, now time.Time) uint64 {
 		}
 		add(r.All[i].At)
 		for j := range r.All[i].Facts {
-			if r.All[i].Facts[j].Stale {
+			if old(&r.All[i].Facts[j]) {
 				add(r.All[i].Facts[j].At)
 			}
 		}
@@ -93,21 +93,26 @@ func took(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
-	return Elapsed(d)
+	return estate.Span(d)
 }
 
-// span of time as a policy states it: 36h, 7 days.
+// period is a span of time as a policy states it, 36h or 7 days: in full where
+// one unit does not say it exactly.
 func period(d time.Duration) string {
-	day := 24 * time.Hour
-	switch {
-	case d <= 0:
+	if d <= 0 {
 		return ""
-	case d >= 2*day && d%day == 0:
-		return fmt.Sprintf("%d days", d/day)
-	case d >= time.Hour && d%time.Hour == 0:
-		return fmt.Sprintf("%d h", d/time.Hour)
-	case d >= time.Minute && d%time.Minute == 0:
-		return fmt.Sprintf("%d min", d/time.Minute)
 	}
-	return d.String()
+	unit := 10 * time.Second
+	switch {
+	case d >= 48*time.Hour:
+		unit = 24 * time.Hour
+	case d >= time.Hour:
+		unit = time.Hour
+	case d >= time.Minute:
+		unit = time.Minute
+	}
+	if d%unit != 0 {
+		return d.String()
+	}
+	return estate.Span(d)
 }

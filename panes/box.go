@@ -15,6 +15,7 @@ type section uint8
 const (
 	figures section = iota // the headline figures of the guide's diagram
 	reasons                // why it is not OK
+	hits                   // who uses its secrets
 	flows                  // what it depends on and what depends on it
 	facts                  // the figures that are no headlines
 	sections
@@ -58,9 +59,9 @@ func (b *box) drawn(f Frame) []spans {
 	return out
 }
 
-// figure is one fact as "Name: value", with its age when it is stale.
+// figure is one fact as "Name: value", with its age when it is old.
 func (f Frame) figure(c *estate.Fact) spans {
-	name, value := f.say(c.Name), f.tell(c.Value)
+	name, value := f.say(c.Name), f.say(c.Value)
 	if value == "" {
 		value = "?"
 	}
@@ -69,24 +70,28 @@ func (f Frame) figure(c *estate.Fact) spans {
 	if name != "" {
 		out = append(out, span{theme.Muted, name + ": "})
 	}
-	if c.Stale {
+	if old(c) {
 		k = theme.Stale
 	}
 	out = append(out, span{k, value})
-	if c.Stale {
+	if old(c) {
 		out = append(out, span{theme.Stale, " " + f.stale(c)})
 	}
 	return out
 }
 
-// stale is the mark of a value past its time: ~ 4m.
+// old reports whether a value is not what the latest read found: it is past its
+// time, or that read failed. Such a value never stands without its age.
+func old(c *estate.Fact) bool { return c.Stale || c.Failed }
+
+// stale is the mark of an old value: ~ 4m.
 func (f Frame) stale(c *estate.Fact) string {
 	return f.Theme.Glyphs.Stale + " " + Age(c.At, f.Now)
 }
 
 // said reports whether a fact brings nothing that the first row does not say.
 func said(c *estate.Fact, r *estate.Reading) bool {
-	return !c.Stale && strings.EqualFold(c.Value, r.Word)
+	return !old(c) && strings.EqualFold(c.Value, r.Word)
 }
 
 // silent reports whether no headline has a value, so that the reason is worth
@@ -128,7 +133,7 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 		b.one = f.join(pick(items, scores, n, width(f.dot())))
 	}
 	if b.r.Reason != "" && (mute || b.r.Status != estate.OK && b.r.Status != estate.NA) {
-		b.why, b.whyIn, b.n = f.tell(b.r.Reason), reasons, n
+		b.why, b.whyIn, b.n = f.say(b.r.Reason), reasons, n
 		if mute {
 			b.whyIn = figures
 		}
@@ -136,6 +141,9 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 		for _, l := range wrap(b.why, n) {
 			b.body[b.whyIn] = append(b.body[b.whyIn], spans{{theme.Text, l}})
 		}
+	}
+	if l := f.hitLine(b, rs, n); l != nil {
+		b.body[hits] = []spans{l}
 	}
 	b.body[flows] = f.flows(b, rs, n)
 	var rest []spans

@@ -28,7 +28,7 @@ func (p *planeRows) first(b *box, only bool) string {
 		l.to(2 + p.status + 1 + p.name + p.gap)
 		stale := false
 		for i := range b.r.Facts {
-			if c := &b.r.Facts[i]; c.Stale && c.Headline {
+			if c := &b.r.Facts[i]; old(c) && c.Headline {
 				stale = true
 			}
 		}
@@ -88,7 +88,7 @@ func (p *planeRows) beside(b *box, room int, only bool) spans {
 		}
 	}
 	if len(items) == 0 {
-		if s := p.f.tell(b.r.Reason); s != "" && room >= 16 && b.r.Status != estate.OK {
+		if s := p.f.say(b.r.Reason); s != "" && room >= 16 && b.r.Status != estate.OK {
 			return spans{{theme.Muted, p.f.prose(s, room)}}
 		}
 		return nil

@@ -75,7 +75,7 @@ func hostile() *estate.Readings {
 func TestEveryRowIsExactlyAsWideAsItsFrame(t *testing.T) {
 	empty := readingsOf((&estate.Topology{}).Index(), nil)
 	estates := map[string]*estate.Readings{"guide": guide(), "hostile": hostile(), "empty": empty, "none": nil}
-	band := BandInfo{Environment: "production", Mode: "ARMED", Incident: "INC-2026-0314", Severity: "SEV1", Clock: "T+0:14:12", Phase: "PHASE 1 ASSESS 3:12 / 5:00", NextUpdate: "in 4 min", Share: true, Viewers: "3", Frozen: now, Status: fail}
+	band := BandInfo{Environment: "production", Mode: "ARMED", Share: true, Frozen: now}
 	keys := []KeyHint{{"enter", "detail", ""}, {"tab", "日本", ""}, {"n", "next step", "no incident is open"}, {"q", "quit", ""}}
 	groups := []HelpGroup{{"Move", keys}, {"日本語", keys}}
 	choices := []Choice{{"Planes", "the four live panes", "1", ""}, {"Freeze the frame", strings.Repeat("wide ", 30), "z", "not now"}, {"\x1b[1m日本", "x", "ctrl+shift+alt+x", ""}}

@@ -24,7 +24,7 @@ func bigWorld() *world {
 }
 
 func benchModel(b *testing.B, w *world) *Model {
-	m := New(w.options())
+	m := alone(w.options())
 	m.Update(tea.WindowSizeMsg{Width: 160, Height: 45})
 	m.View()
 	return m

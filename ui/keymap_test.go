@@ -84,7 +84,7 @@ func TestEveryModeHasAWayOut(t *testing.T) {
 
 // TestHelpFooterAndPaletteComeFromTheTable looks for every row where it belongs.
 func TestHelpFooterAndPaletteComeFromTheTable(t *testing.T) {
-	m := New(newWorld().options())
+	m := alone(newWorld().options())
 	m.width, m.height = 200, 60
 	for _, md := range []mode{modePlanes, modeDetail} {
 		m.view, m.mode, m.detail = md, md, "api-gateway"
@@ -137,7 +137,7 @@ func contains(list []string, s string) bool {
 }
 
 func TestFootersSayFirstWhatMattersMost(t *testing.T) {
-	m := New(newWorld().options())
+	m := alone(newWorld().options())
 	m.height = 24
 	for width, first := range map[int]string{20: "quit", 59: "quit", 60: "detail", 160: "detail"} {
 		m.width = width

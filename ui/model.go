@@ -57,9 +57,6 @@ type Model struct {
 	cache    cache
 }
 
-// New makes a console. Run runs it; on its own it is for tests.
-func New(o Options) *Model { return newModel(context.Background(), o, newGuard(nil, nil)) }
-
 func newModel(ctx context.Context, o Options, g *guard) *Model {
 	o = o.withDefaults()
 	pump := newPump(ctx, o)

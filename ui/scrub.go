@@ -27,57 +27,11 @@ func (s *scrubber) clean(r *estate.Readings) *estate.Readings {
 		s.raw, s.found = nil, make([]bool, len(raw))
 	}
 	for i := range r.All {
-		if s.raw != nil && !s.found[i] && sameText(&s.raw[i], &raw[i]) {
+		if s.raw != nil && !s.found[i] && s.raw[i].SameTexts(&raw[i]) {
 			continue
 		}
-		s.found[i] = s.reading(&r.All[i])
+		s.found[i] = r.All[i].Texts(s.scrub)
 	}
 	s.raw = raw
 	return r
-}
-
-func (s *scrubber) reading(r *estate.Reading) bool {
-	found := s.text(&r.Word)
-	found = s.text(&r.Reason) || found
-	facts := slices.Clone(r.Facts)
-	changed := false
-	for i := range facts {
-		for _, t := range texts(&facts[i]) {
-			changed = s.text(t) || changed
-		}
-	}
-	if changed {
-		r.Facts = facts
-	}
-	return found || changed
-}
-
-func (s *scrubber) text(t *string) bool {
-	clean := s.scrub(*t)
-	if clean == *t {
-		return false
-	}
-	*t = clean
-	return true
-}
-
-// texts are what a fact says in words.
-func texts(f *estate.Fact) [5]*string {
-	return [5]*string{&f.Name, &f.Value, &f.Note, &f.Source, &f.Formula}
-}
-
-// sameText reports whether two readings consist of the same words.
-func sameText(a, b *estate.Reading) bool {
-	if a.Word != b.Word || a.Reason != b.Reason || len(a.Facts) != len(b.Facts) {
-		return false
-	}
-	for i := range a.Facts {
-		x, y := texts(&a.Facts[i]), texts(&b.Facts[i])
-		for j := range x {
-			if *x[j] != *y[j] {
-				return false
-			}
-		}
-	}
-	return true
 }

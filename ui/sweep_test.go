@@ -74,7 +74,7 @@ func viewOf(w *world, width, height int, th *theme.Theme, how []string) *Model {
 	o := w.options()
 	o.Theme, o.Scrub = th, scrubCanary
 	o.Running = func() string { return "rotating prod/db/postgres, step 3 of 7" }
-	m := New(o)
+	m := alone(o)
 	m.Update(tea.WindowSizeMsg{Width: width, Height: height})
 	keys(m, how...)
 	m.Update(pictureMsg(m.live))
@@ -141,7 +141,7 @@ func TestAnyKeys(t *testing.T) {
 		running := rapid.SampledFrom([]string{"", "step 3 of 7"}).Draw(t, "running")
 		o := w.options()
 		o.Clock, o.Scrub, o.Running = clock.Now, scrubCanary, func() string { return running }
-		m := New(o)
+		m := alone(o)
 		m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			switch rapid.IntRange(0, 9).Draw(t, "kind") {

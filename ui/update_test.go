@@ -16,7 +16,7 @@ import (
 // ready is a console of a size, without a terminal.
 func ready(t testing.TB, w *world, width, height int) *Model {
 	t.Helper()
-	m := New(w.options())
+	m := alone(w.options())
 	m.Update(tea.WindowSizeMsg{Width: width, Height: height})
 	m.View()
 	return m
@@ -53,7 +53,7 @@ func TestKeysAbsorbedByADialog(t *testing.T) {
 	clock := &testClock{now: at}
 	o := w.options()
 	o.Clock, o.Running = clock.Now, func() string { return "step 3 of 7\x1b[2J" }
-	m := New(o)
+	m := alone(o)
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 
 	keys(m, "q")
@@ -207,14 +207,14 @@ func TestBackgroundChoosesTheTheme(t *testing.T) {
 	}
 	o := w.options()
 	o.Theme = m.theme
-	m = New(o)
+	m = alone(o)
 	m.setTheme("high-contrast")
 	m.Update(light)
 	if m.theme.Name != "high-contrast" {
 		t.Error("a theme that was asked for was replaced")
 	}
 	o.Theme, o.NoColor = nil, true
-	m = New(o)
+	m = alone(o)
 	m.Update(light)
 	if v := m.View(); m.theme.Name != "no-color" || v.BackgroundColor != nil {
 		t.Errorf("with NO_COLOR: theme %s, background %v", m.theme.Name, v.BackgroundColor)

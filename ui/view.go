@@ -117,8 +117,6 @@ type cache struct {
 	dialog section[dialogKey]
 
 	detailTotal, helpTotal int // rows there are, seen or not
-	worst                  estate.Status
-	worstOf                uint64 // the picture that worst was taken from
 
 	frame   frameKey
 	content string
@@ -207,7 +205,7 @@ func (m *Model) drawBand(l layout) []string {
 	t := m.shown.Readings.Snapshot.Topology
 	info := panes.BandInfo{
 		Environment: t.Environment, Drill: t.Drill, Mode: "READ-ONLY",
-		Frozen: m.frozen, Share: m.share, Status: m.worst(),
+		Frozen: m.frozen, Share: m.share,
 	}
 	now := m.live.Now
 	return m.cache.band.get(bandKey{m.look(m.width, l.band), info, now.Unix()}, m.cache.prose, func() []string {
@@ -215,17 +213,6 @@ func (m *Model) drawBand(l layout) []string {
 		f.Now = now
 		return rowsOf(panes.Band(f, info), m.width, l.band)
 	})
-}
-
-// worst is the summary of what is shown.
-func (m *Model) worst() estate.Status {
-	if w := &m.cache; w.worstOf != m.shown.all || w.worstOf == 0 {
-		w.worstOf, w.worst = m.shown.all, estate.NA
-		for _, r := range m.shown.Readings.All {
-			w.worst = estate.Worst(w.worst, r.Status)
-		}
-	}
-	return m.cache.worst
 }
 
 // drawBody draws what lies between strip and footer, and says in key what it drew.

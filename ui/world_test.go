@@ -158,3 +158,6 @@ func (w *world) options() Options {
 		Clock: func() time.Time { return at },
 	}
 }
+
+// alone makes a console that nothing runs.
+func alone(o Options) *Model { return newModel(context.Background(), o, newGuard(nil, nil)) }

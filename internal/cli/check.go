@@ -86,7 +86,7 @@ func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, wri
 	// The second net: no value that was read leaves, whatever text it got into.
 	// The texts are scrubbed before they are encoded, and the whole after, so that
 	// neither an encoding nor a write in two parts hides a value.
-	readings := report.Clean(estate.Derive(board.Snapshot(), time.Now()), set.Net().Scrub)
+	readings := estate.Derive(board.Snapshot(), time.Now()).Texts(set.Net().Scrub)
 	var text strings.Builder
 	if err := write(&text, readings); err != nil {
 		return failed(fmt.Errorf("word the readings: %w", err))
@@ -94,7 +94,7 @@ func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, wri
 	if _, err := io.WriteString(out, set.Net().Scrub(text.String())); err != nil {
 		return failed(fmt.Errorf("write the readings: %w", err))
 	}
-	return verdict(report.Summary(readings))
+	return verdict(readings.Summary())
 }
 
 // verdict makes a status an exit code, with nothing more to print.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warroom/internal/estate"
+	"warroom/internal/theme"
 )
 
 // CheckSchema names the JSON document that CheckJSON writes.
@@ -35,8 +36,9 @@ type component struct {
 	Reason string        `json:"reason,omitempty"`
 	Facts  []fact        `json:"facts"`
 	Source string        `json:"source"`
-	Age    *float64      `json:"age"`  // seconds since the newest read; null when nothing was read
-	Took   float64       `json:"took"` // seconds of the longest read
+	Age    *float64      `json:"age"`   // seconds since the oldest headline figure was read; null when none was
+	Tried  *float64      `json:"tried"` // seconds since the newest attempt; null when there was none
+	Took   float64       `json:"took"`  // seconds of the longest read
 	Error  *string       `json:"error"`
 }
 
@@ -47,32 +49,7 @@ type fact struct {
 	Note   string        `json:"note,omitempty"`
 	Source string        `json:"source,omitempty"`
 	Stale  bool          `json:"stale,omitempty"`
-}
-
-// Clean returns the readings with every text of theirs passed through scrub, so
-// that no encoding of the document can hide a value from it.
-func Clean(r *estate.Readings, scrub func(string) string) *estate.Readings {
-	out := *r
-	out.All = slices.Clone(r.All)
-	for i := range out.All {
-		one := &out.All[i]
-		one.Word, one.Reason = scrub(one.Word), scrub(one.Reason)
-		one.Facts = slices.Clone(one.Facts)
-		for j := range one.Facts {
-			f := &one.Facts[j]
-			f.Name, f.Value, f.Note, f.Source, f.Formula = scrub(f.Name), scrub(f.Value), scrub(f.Note), scrub(f.Source), scrub(f.Formula)
-		}
-	}
-	return &out
-}
-
-// Summary is the worst status of all components, by which warroom check ends.
-func Summary(r *estate.Readings) estate.Status {
-	worst := estate.NA
-	for _, one := range r.All {
-		worst = estate.Worst(worst, one.Status)
-	}
-	return worst
+	Failed bool          `json:"failed,omitempty"`
 }
 
 // CheckJSON writes the document warroom.check/v1.
@@ -80,7 +57,7 @@ func CheckJSON(out io.Writer, r *estate.Readings) error {
 	t := r.Snapshot.Topology
 	doc := check{
 		Schema: CheckSchema, Environment: t.Environment, Drill: t.Drill, TakenAt: r.At.UTC(),
-		Status: Summary(r), Summary: map[string]int{}, Components: []component{},
+		Status: r.Summary(), Summary: map[string]int{}, Components: []component{},
 	}
 	for status, n := range r.Count() {
 		doc.Summary[estate.Status(status).Code()] = n
@@ -91,13 +68,10 @@ func CheckJSON(out io.Writer, r *estate.Readings) error {
 			ID: c.ID, Plane: c.Plane, Name: c.Name, Status: one.Status, Word: one.Word, Reason: one.Reason,
 			Facts: []fact{}, Took: one.Took.Seconds(),
 		}
-		if !one.At.IsZero() {
-			age := r.At.Sub(one.At).Seconds()
-			out.Age = &age
-		}
+		out.Age, out.Tried = since(r.At, one.At), since(r.At, one.Tried)
 		var sources []string
 		for _, f := range one.Facts {
-			out.Facts = append(out.Facts, fact{Name: f.Name, Value: f.Value, Status: f.Status, Note: f.Note, Source: f.Source, Stale: f.Stale})
+			out.Facts = append(out.Facts, fact{Name: f.Name, Value: f.Value, Status: f.Status, Note: f.Note, Source: f.Source, Stale: f.Stale, Failed: f.Failed})
 			if f.Source != "" && (len(sources) == 0 || sources[len(sources)-1] != f.Source) {
 				sources = append(sources, f.Source)
 			}
@@ -112,6 +86,15 @@ func CheckJSON(out io.Writer, r *estate.Readings) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(doc)
+}
+
+// since is how many seconds before now t was; nil when it never was.
+func since(now, t time.Time) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	s := now.Sub(t).Seconds()
+	return &s
 }
 
 // firstFailure words the worst failed read of a component, or is nil.
@@ -165,7 +148,21 @@ func inert(s string) string {
 	return s
 }
 
-var glyphs = map[estate.Status]string{estate.OK: "✓", estate.Warn: "!", estate.Unknown: "?", estate.Fail: "✗", estate.NA: "–"}
+// glyph is the sign of a status, as on the screen.
+func glyph(s estate.Status) string {
+	g := theme.Unicode()
+	switch s {
+	case estate.OK:
+		return g.OK
+	case estate.Warn:
+		return g.Warn
+	case estate.Fail:
+		return g.Fail
+	case estate.NA:
+		return g.NA
+	}
+	return g.Unknown
+}
 
 // CheckPlain writes a summary line and a block a plane, a line a component.
 func CheckPlain(out io.Writer, r *estate.Readings) error {
@@ -178,7 +175,7 @@ func CheckPlain(out io.Writer, r *estate.Readings) error {
 	counts := r.Count()
 	for _, s := range []estate.Status{estate.Fail, estate.Unknown, estate.Warn, estate.OK, estate.NA} {
 		if counts[s] > 0 {
-			fmt.Fprintf(&b, "  %s %d %s", glyphs[s], counts[s], s)
+			fmt.Fprintf(&b, "  %s %d %s", glyph(s), counts[s], s)
 		}
 	}
 	b.WriteByte('\n')
@@ -190,13 +187,13 @@ func CheckPlain(out io.Writer, r *estate.Readings) error {
 		if !slices.ContainsFunc(t.Components, func(c estate.Component) bool { return c.Plane == p }) {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s PLANE  %s %s\n", strings.ToUpper(p.String()), glyphs[r.Status(p)], r.Status(p))
+		fmt.Fprintf(&b, "\n%s PLANE  %s %s\n", strings.ToUpper(p.String()), glyph(r.Status(p)), r.Status(p))
 		for i, c := range t.Components {
 			if c.Plane != p {
 				continue
 			}
 			one := r.All[i]
-			fmt.Fprintf(&b, "%s %-7s  %-*s  %-*s  %s\n", glyphs[one.Status], one.Status, wide, c.Name, word, one.Word, figures(one))
+			fmt.Fprintf(&b, "%s %-7s  %-*s  %-*s  %s\n", glyph(one.Status), one.Status, wide, c.Name, word, one.Word, figures(one))
 		}
 	}
 	_, err := io.WriteString(out, b.String())
@@ -208,8 +205,11 @@ func figures(r estate.Reading) string {
 	var parts []string
 	for _, f := range r.Headlines() {
 		s := f.Name + ": " + f.Value
-		if f.Stale {
+		switch {
+		case f.Stale:
 			s += " (stale)"
+		case f.Failed:
+			s += " (last good)"
 		}
 		parts = append(parts, s)
 	}

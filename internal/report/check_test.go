@@ -77,8 +77,8 @@ func TestCheckOutputs(t *testing.T) {
 	golden(t, "check.json", asJSON.Bytes())
 	golden(t, "check.csv", asCSV.Bytes())
 	golden(t, "check.txt", plain.Bytes())
-	if Summary(r) != estate.Fail {
-		t.Errorf("summary is %s", Summary(r))
+	if r.Summary() != estate.Fail {
+		t.Errorf("summary is %s", r.Summary())
 	}
 	rows, err := csv.NewReader(&asCSV).ReadAll()
 	if err != nil {

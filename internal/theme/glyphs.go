@@ -27,6 +27,9 @@ type Frame struct {
 	TopLeft, TopRight, BottomLeft, BottomRight, Across, Down string
 }
 
+// Unicode are the glyphs of text that is printed and not drawn.
+func Unicode() *Glyphs { return &unicodeGlyphs }
+
 var unicodeGlyphs = Glyphs{
 	OK: "✓", Warn: "!", Fail: "✗", Unknown: "?", NA: "–", Stale: "~",
 	Select: "▸", Out: "→", In: "←", Up: "↑", Down: "↓", Dot: "·", Ellipsis: "…", Dash: "–", Bar: "│", Cursor: "█", Mark: "▸",
