@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -18,6 +19,8 @@ import (
 
 // Main runs the command line and returns the exit code.
 func Main(version string) int {
+	// Libraries log what a server sent, unscrubbed and across the screen.
+	log.SetOutput(io.Discard)
 	// Whatever asks us to end, what was begun is taken down again. A pipe that
 	// nobody reads any more is an error of the write, and not the end of everything.
 	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)

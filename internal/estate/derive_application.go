@@ -82,7 +82,12 @@ func (d *deriver) more(v seen[Health], connection Status) {
 	}
 	retrying, lost := h.Retries > 0, connection == Fail
 	sync := OK
-	if !h.LastSync.IsZero() && d.now.Sub(h.LastSync) > d.t.Rules.SyncWarn {
+	note := ""
+	switch age := d.now.Sub(h.LastSync); {
+	case h.LastSync.IsZero():
+	case age < -d.t.Rules.ClockSkewWarn:
+		sync, note = Unknown, "its clock is ahead of ours"
+	case age > d.t.Rules.SyncWarn:
 		sync = Warn
 	}
 	if h.Retries >= 0 && v.ok {
@@ -90,7 +95,7 @@ func (d *deriver) more(v seen[Health], connection Status) {
 	}
 	d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "fallback in warroom.yaml"})
 	if !h.LastSync.IsZero() {
-		d.add(!retrying && !lost, v.fact("Last sync", Ago(d.now, h.LastSync), sync, ""))
+		d.add(!retrying && !lost, v.fact("Last sync", Ago(d.now, h.LastSync), sync, note))
 	}
 }
 

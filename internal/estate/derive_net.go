@@ -340,13 +340,21 @@ func (d *deriver) externalAPI() {
 	d.add(true, f)
 
 	word, status, note := d.rateLimit(p)
-	d.add(true, v.fact("Rate limit", word, status, note))
+	f = v.fact("Rate limit", word, status, note)
+	if !v.ok && f.Status == Fail {
+		f.Value, f.Status = "?", Unknown // Status says what is wrong
+	}
+	d.add(true, f)
 	if v.ok && p.Code == 429 {
 		d.say(Fail, "THROTTLED", note)
 	}
 
 	word, status, note = "HEALTHY", OK, fmt.Sprint(p.Code)
 	switch {
+	case !v.ok:
+		if fail := v.failure(); fail != nil && fail.Kind.Status() == Fail {
+			d.say(Fail, fail.Kind.word(), fail.brief())
+		}
 	case p.Code >= 500:
 		word, status = "DOWN", Fail
 		d.say(Fail, "DOWN", fmt.Sprintf("answers %d", p.Code))

@@ -55,7 +55,8 @@ func (d *deriver) user(l logins, role seen[Role]) {
 	if name == "" && role.ok {
 		f = role.fact("User", role.data.Name, NA, "")
 	} else if name == "" {
-		f.Value, f.Status, f.Note = "?", Unknown, "the secret was not read"
+		f = l[StageCurrent].fact("User", "?", NA, "")
+		f.Value = "?"
 	}
 	f.Status = NA // a name is not judged; its logins are
 	if name == "" && !role.ok {
@@ -165,6 +166,10 @@ func (d *deriver) connections(l logins, conns seen[Connections]) {
 		if known && c.OldSessions > 0 {
 			note += fmt.Sprintf("; %s opened before still live", count(c.OldSessions, "session"))
 		}
+	case cur.data.Outcome == LoginTrusted:
+		note = "to anyone: no password is asked for"
+	case cur.data.Outcome == LoginWeak:
+		word, status, note = "?", Unknown, "no password was sent, so no session was opened"
 	case barred(l):
 		word, status, note = "BARRED", Fail, "the password is right, the session is refused: "+cur.data.Message
 	case known && c.Blocked > 0:

@@ -198,6 +198,7 @@ func TestPasswords(t *testing.T) {
 		{"no such role", append(wrong, role(func(r *Role) { r.Exists = false })), "NO SUCH ROLE", "BLOCKED", Fail},
 		{"expired", append(wrong, role(func(r *Role) { r.ValidUntil = ago(time.Hour) })), "EXPIRED", "BLOCKED", Fail},
 		{"trust", []Observation{at(StageCurrent, vNow, LoginTrusted)}, "NOT CHECKED", "WORKING", Fail},
+		{"asks for the password in clear", []Observation{at(StageCurrent, vNow, LoginWeak), at(StagePending, vNow, LoginWeak), at(StagePrevious, vOld, LoginWeak)}, "WEAK METHOD", "?", Fail},
 		{"right but barred", []Observation{at(StageCurrent, vNow, LoginBarred), at(StagePending, vNow, LoginBarred)}, "CURRENT", "BARRED", Fail},
 		{"slots full", []Observation{at(StageCurrent, vNow, LoginBusy), at(StagePending, vNow, LoginBusy)}, "?", "EXHAUSTED", Fail},
 		{"expires soon", []Observation{role(func(r *Role) { r.ValidUntil = in(2 * day) })}, "EXPIRING", "WORKING", Warn},
