@@ -30,13 +30,18 @@ func Detail(f Frame, r *estate.Readings, id estate.ID, scroll int) (rows []strin
 		return w.draw(), len(w.body)
 	}
 	w.accent = accents[c.Plane&3]
-	w.title = spans{{theme.Strong, f.say(c.Name)}, {theme.Muted, " " + f.Theme.Glyphs.Dot + " " + PlaneName(c.Plane)}}
+	w.title = spans{{theme.Strong, f.say(c.Name)}}
+	if sub := f.say(c.Subtitle); sub != "" {
+		w.title = append(w.title, span{theme.Muted, " (" + sub + ")"})
+	}
+	w.title = append(w.title, span{theme.Muted, " " + f.Theme.Glyphs.Dot + " " + PlaneName(c.Plane)})
 	d := &detail{f: f, n: inner(f.Width), r: r, c: &c, one: &one}
 	d.standing()
+	d.hit()
 	d.failures()
 	d.figures()
-	d.flows("Depends on, changes or watches", r.Snapshot.Topology.Out(id), f.Theme.Glyphs.Out, outward)
-	d.flows("Depends on it, changes or watches it", r.Snapshot.Topology.In(id), f.Theme.Glyphs.In, inward)
+	d.links("Depends on, changes or watches", d.outward(), f.Theme.Glyphs.Out)
+	d.links("Depends on it, changes or watches it", d.inward(), f.Theme.Glyphs.In)
 	d.policy()
 	d.secrets()
 	w.body = d.body
@@ -92,16 +97,19 @@ func (d *detail) standing() {
 	if word := f.say(one.Word); word != "" {
 		s = append(s, span{theme.Plain, " "}, span{figureToken(one.Status), word})
 	}
-	if sub := f.say(d.c.Subtitle); sub != "" {
-		s = append(s, span{theme.Muted, "  " + sub})
-	}
 	d.row(s...)
-	d.text(0, "", theme.Text, f.tell(one.Reason))
+	d.text(0, "", theme.Strong, f.whom(d.c))
+	d.text(0, "", theme.Text, f.say(one.Reason))
 	switch {
+	case one.At.IsZero() && !one.Tried.IsZero():
+		d.row(span{theme.Unknown, "never read, last tried " + d.ago(one.Tried)})
 	case one.At.IsZero():
 		d.row(span{theme.Unknown, "never read"})
 	default:
-		s := "read " + d.ago(one.At)
+		s := "oldest figure read " + d.ago(one.At)
+		if Age(one.Tried, f.Now) != Age(one.At, f.Now) && !one.Tried.IsZero() {
+			s += ", last tried " + d.ago(one.Tried)
+		}
 		if t := took(one.Took); t != "" {
 			s += ", the longest read took " + t
 		}
@@ -128,9 +136,9 @@ func (d *detail) failures() {
 			doing = slot.Last.Source
 		}
 		head := f.verdict(status)
-		what := f.tell(doing) + ": " + f.say(string(fail.Kind))
+		what := f.say(doing) + ": " + f.say(string(fail.Kind))
 		if fail.Detail != "" {
-			what += ": " + f.tell(fail.Detail)
+			what += ": " + f.say(fail.Detail)
 		}
 		for i, part := range wrap(what, max(d.n-width(head)-1, 8)) {
 			if i == 0 {
@@ -139,9 +147,9 @@ func (d *detail) failures() {
 				d.row(span{theme.Plain, spaces(width(head) + 1)}, span{theme.Text, part})
 			}
 		}
-		d.text(2, "do next:", theme.Strong, f.tell(fail.Next))
+		d.text(2, "do next:", theme.Strong, f.say(fail.Next))
 		if doing != slot.Last.Source {
-			d.text(2, "source:", theme.Muted, f.tell(slot.Last.Source))
+			d.text(2, "source:", theme.Muted, f.say(slot.Last.Source))
 		}
 		var when []string
 		if !slot.Last.At.IsZero() {
@@ -166,12 +174,14 @@ func (d *detail) figures() {
 		return
 	}
 	d.heading("Figures")
-	verdict, name := 0, 0
+	// A name is cut only when the widest of the values needs its room.
+	verdict, name, value, when := 0, 0, 0, len("<10s, took 130ms")
 	for i := range d.one.Facts {
 		verdict = max(verdict, width(f.verdict(d.one.Facts[i].Status)))
 		name = max(name, width(f.say(d.one.Facts[i].Name)))
+		value = max(value, width(f.say(d.one.Facts[i].Value)))
 	}
-	name = min(name, max(d.n/3, 10))
+	name = min(name, max(d.n/3, 10, d.n-verdict-4-value-2-when))
 	for i := range d.one.Facts {
 		c := &d.one.Facts[i]
 		when := ""
@@ -179,18 +189,18 @@ func (d *detail) figures() {
 			when = Age(c.At, f.Now)
 		}
 		look, whenLook := figureToken(c.Status), theme.Muted
-		if c.Stale {
+		if old(c) {
 			look, whenLook, when = theme.Stale, theme.Stale, f.stale(c)
 		} else if t := took(c.Took); t != "" && d.n >= 60 {
 			when += ", took " + t
 		}
-		value := f.tell(c.Value)
+		value := f.say(c.Value)
 		if value == "" {
 			value = "?"
 		}
 		head := f.verdict(c.Status)
 		if c.Status == estate.NA && value != "N/A" {
-			head = f.glyph(estate.NA) // it says something that is not judged
+			head = "" // it says something that is not judged
 		}
 		label := f.cut(f.say(c.Name), name)
 		hang := verdict + 2 + name + 2
@@ -205,9 +215,9 @@ func (d *detail) figures() {
 				span{look, part}, gapTo(hang+width(part), d.n-width(when)), span{whenLook, when})
 		}
 		in := verdict + 2
-		d.text(in, "why:", theme.Text, f.tell(c.Note))
-		d.text(in, "source:", theme.Muted, f.tell(c.Source))
-		d.text(in, "formula:", theme.Muted, f.tell(c.Formula))
+		d.text(in, "why:", theme.Text, f.say(c.Note))
+		d.text(in, "source:", theme.Muted, f.say(c.Source))
+		d.text(in, "formula:", theme.Muted, f.say(c.Formula))
 	}
 }
 
@@ -215,13 +225,44 @@ func gapTo(at, column int) span {
 	return span{theme.Plain, spaces(column - at)}
 }
 
-// What each kind of flow means, seen from where it begins and where it ends.
-var (
-	outward = map[estate.FlowKind]string{estate.FlowSecret: "relies on", estate.FlowAccess: "reads its secrets from", estate.FlowTarget: "changes", estate.FlowMonitoring: "watches"}
-	inward  = map[estate.FlowKind]string{estate.FlowSecret: "relies on it", estate.FlowAccess: "reads its secrets here", estate.FlowTarget: "changes it", estate.FlowMonitoring: "watches it"}
-)
+// link is a component at the other end of a flow or of a shared secret.
+type link struct {
+	id   estate.ID
+	verb string
+}
 
-func (d *detail) flows(title string, list []estate.Flow, arrow string, verbs map[estate.FlowKind]string) {
+// outward lists what the component depends on, changes or watches.
+func (d *detail) outward() []link {
+	t := d.r.Snapshot.Topology
+	var out []link
+	for _, x := range t.Out(d.c.ID) {
+		out = append(out, link{x.To, labelled(verb(t, x, true), x.Label)})
+	}
+	return out
+}
+
+// inward lists what depends on the component, changes or watches it: by a flow,
+// or by a secret that runs through it.
+func (d *detail) inward() []link {
+	t := d.r.Snapshot.Topology
+	var out []link
+	for _, x := range t.In(d.c.ID) {
+		out = append(out, link{x.From, labelled(verb(t, x, false), x.Label)})
+	}
+	for _, one := range consumers(d.r, d.c.ID) {
+		out = append(out, link{one.c.ID, "uses " + strings.Join(one.secrets, ", ")})
+	}
+	return out
+}
+
+func labelled(verb, label string) string {
+	if label == "" {
+		return verb
+	}
+	return verb + " (" + label + ")"
+}
+
+func (d *detail) links(title string, list []link, arrow string) {
 	if len(list) == 0 {
 		return
 	}
@@ -234,15 +275,11 @@ func (d *detail) flows(title string, list []estate.Flow, arrow string, verbs map
 	ends := make([]end, len(list))
 	verdict, name := 0, 0
 	for i, x := range list {
-		id := x.To
-		if x.To == d.c.ID && x.From != d.c.ID {
-			id = x.From
-		}
-		e := end{name: f.say(string(id)), status: estate.Unknown}
-		if c, ok := d.r.Snapshot.Topology.Component(id); ok {
+		e := end{name: f.say(string(x.id)), status: estate.Unknown}
+		if c, ok := d.r.Snapshot.Topology.Component(x.id); ok {
 			e.name = f.say(c.Name)
 		}
-		if r, ok := d.r.Of(id); ok {
+		if r, ok := d.r.Of(x.id); ok {
 			e.status, e.word = r.Status, f.say(r.Word)
 		}
 		e.verdict = f.verdict(e.status)
@@ -251,14 +288,7 @@ func (d *detail) flows(title string, list []estate.Flow, arrow string, verbs map
 	}
 	name = min(name, max(d.n/2, 10))
 	for i, x := range list {
-		e := ends[i]
-		verb := verbs[x.Kind]
-		if verb == "" {
-			verb = f.say(string(x.Kind))
-		}
-		if label := f.say(x.Label); label != "" {
-			verb += " (" + label + ")"
-		}
+		e, verb := ends[i], f.say(x.verb)
 		n := f.cut(e.name, name)
 		s := spans{{theme.Muted, arrow + " "}, {token(e.status), e.verdict}, gapTo(width(e.verdict), verdict+2),
 			{theme.Strong, n}, gapTo(width(n), name+2)}
@@ -274,9 +304,9 @@ func (d *detail) policy() {
 	d.heading("What was decided about it")
 	fallback := f.say(c.Fallback)
 	if fallback == "" {
-		fallback = "none: nothing works without it"
+		fallback = "none written in warroom.yaml"
 	}
-	owner, contact := f.say(c.Owner), f.tell(c.Contact)
+	owner, contact := f.say(c.Owner), f.say(c.Contact)
 	if owner == "" {
 		owner = "not stated"
 	}
@@ -289,9 +319,9 @@ func (d *detail) policy() {
 		{"Contact at night", contact},
 		{"Fallback", fallback},
 		{"Grace", orNone(period(c.Grace))},
-		{"Expiry is read from", expiry(c.Policy)},
+		{"Expiry", f.say(expiry(c.Policy))},
 		{"Renewal", f.say(string(c.Renewal))},
-		{"Target", f.tell(c.Target)},
+		{"Target", f.say(c.Target)},
 		{"Kind, id", f.say(string(c.Kind)) + ", " + f.say(string(c.ID))},
 	})
 }
@@ -319,7 +349,7 @@ func (d *detail) secrets() {
 			parts = append(parts, "grace "+period(s.Grace))
 		}
 		parts = append(parts, "expiry: "+expiry(s.Policy))
-		d.text(2, "", theme.Text, f.tell(strings.Join(parts, ", ")))
+		d.text(2, "", theme.Text, f.say(strings.Join(parts, ", ")))
 	}
 }
 
@@ -359,7 +389,7 @@ func orNone(s string) string {
 func expiry(p estate.Policy) string {
 	switch p.Expiry {
 	case estate.ExpiryNone:
-		return "it does not expire"
+		return "no rule written"
 	case estate.ExpiryRole:
 		return "VALID UNTIL of the database role"
 	case estate.ExpiryCert:
@@ -373,6 +403,6 @@ func expiry(p estate.Policy) string {
 }
 
 // ago is an age in a sentence.
-func (d *detail) ago(t time.Time) string {
-	return strings.Replace(Age(t, d.f.Now), "<", "less than ", 1) + " ago"
-}
+func (d *detail) ago(t time.Time) string { return since(t, d.f.Now) }
+
+func since(t, now time.Time) string { return strings.Replace(Age(t, now), "<", "less than ", 1) + " ago" }

@@ -11,7 +11,7 @@ import (
 func Dialog(f Frame, title string, body []string, buttons []string, selected int) []string {
 	want := width(f.say(title)) + 8
 	for _, b := range body {
-		want = max(want, min(width(f.tell(b)), 72)+4)
+		want = max(want, min(width(f.say(b)), 72)+4)
 	}
 	row := f.buttons(buttons, selected, 1<<16)
 	if len(row) > 0 {
@@ -25,7 +25,7 @@ func Dialog(f Frame, title string, body []string, buttons []string, selected int
 			text = append(text, nil)
 			continue
 		}
-		for _, part := range wrap(f.tell(b), room) {
+		for _, part := range wrap(f.say(b), room) {
 			text = append(text, spans{{theme.Text, part}})
 		}
 	}

@@ -15,7 +15,7 @@ type KeyHint struct {
 func Footer(f Frame, keys []KeyHint, message string) []string {
 	l := f.line(f.Width)
 	l.skip(1)
-	if m := f.tell(message); m != "" {
+	if m := f.say(message); m != "" {
 		l.put(theme.Message, m)
 		l.skip(3)
 	}

@@ -18,22 +18,46 @@ const (
 // domain or a port, IP addresses and account ids of twelve digits. It rather
 // hides too much than too little; secret values never get this far.
 func Mask(s string) string {
-	if !suspect(s) {
+	if !suspect(s) && !strings.Contains(s, "lookup ") && !strings.Contains(s, "localhost") {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s))
+	before, gap := "", 0 // the word before, and how far behind it this one begins
 	for len(s) > 0 {
 		n := wordEnd(s)
 		if n == 0 {
 			b.WriteByte(s[0])
 			s = s[1:]
+			gap++
 			continue
 		}
-		b.WriteString(maskWord(s[:n]))
-		s = s[n:]
+		named := before == "lookup" ||
+			(before == maskedAddress || before == maskedHost) && gap == 2 && strings.HasSuffix(b.String(), " (") && strings.HasPrefix(s[n:], ")")
+		word := maskNamed(named, s[:n])
+		b.WriteString(word)
+		before, gap, s = word, 0, s[n:]
 	}
 	return b.String()
+}
+
+// maskNamed masks a word that is a host though it has neither domain nor port:
+// "host=db1", and where what stands before it says so (named) "lookup db1: no
+// such host" and the name that drivers put after an address, "10.0.0.7:5432
+// (db1)".
+func maskNamed(named bool, w string) string {
+	core := strings.TrimRight(w, ".:!?")
+	tail := w[len(core):]
+	if key, value, ok := strings.Cut(core, "="); ok && value != "" {
+		switch strings.ToLower(key) {
+		case "host", "hostname", "hostaddr", "server", "addr", "address":
+			return key + "=" + maskedHost + tail
+		}
+	}
+	if core == "localhost" || named && isLabel(core) {
+		return maskedHost + tail
+	}
+	return maskWord(w)
 }
 
 // suspect is a quick no for nearly every text.
@@ -41,7 +65,7 @@ func suspect(s string) bool {
 	digits := 0
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '.' || c == ':':
+		case c == '.' || c == ':' || c == '=':
 			return true
 		case c >= '0' && c <= '9':
 			if digits++; digits >= 12 {
@@ -133,6 +157,9 @@ func maskIP(w string) (string, bool) {
 }
 
 func maskPiece(p string) string {
+	if isTime(p) {
+		return p
+	}
 	if masked, ok := maskIP(p); ok {
 		return masked
 	}
@@ -208,6 +235,24 @@ func isLabel(s string) bool {
 		}
 	}
 	return true
+}
+
+// isTime reports whether p is a date with a time of day as logs write it, which
+// looks like a host with a port: 2026-03-14T03:12:45.030Z.
+func isTime(p string) bool {
+	const form = "dddd-dd-ddTdd:dd"
+	if len(p) < len(form) {
+		return false
+	}
+	for i := range len(form) {
+		switch c := form[i]; {
+		case c == 'd' && (p[i] < '0' || p[i] > '9'), c != 'd' && c != 'T' && p[i] != c, c == 'T' && p[i] != 'T' && p[i] != 't':
+			return false
+		}
+	}
+	// Seconds, a fraction and an offset hold no letter but the Z at the end.
+	rest := strings.TrimRight(p[len(form):], "Zz")
+	return strings.Trim(rest, "0123456789:.+-") == "" && len(rest) <= len(":45.123456789+00:00")
 }
 
 func isPort(s string) bool { return len(s) >= 2 && len(s) <= 5 && allDigits(s) }

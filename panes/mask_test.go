@@ -54,6 +54,19 @@ func TestMask(t *testing.T) {
 		"[2001:db8::1]":                                    "[address]",
 		"a.b":                                              "a.b",
 		"münchen.example.de":                               "[host]",
+		// Times are no hosts, and hosts are no times.
+		"2026-11-23T15:07:35.030Z START RequestId": "2026-11-23T15:07:35.030Z START RequestId",
+		"at=2026-11-23T15:07:35+00:00,":            "at=2026-11-23T15:07:35+00:00,",
+		"[2026-11-23t15:07Z]":                      "[2026-11-23t15:07Z]",
+		"2026/11/23 15:07:35.123456 x":             "2026/11/23 15:07:35.123456 x",
+		"2026-11-23T15:07.db.company.com":          "2026-11-23T15:[host]",
+		"T+0:14:12, PHASE 1 ASSESS 3:12 / 5:00":    "T+0:14:12, PHASE 1 ASSESS 3:12 / 5:00",
+		"lookup db1: no such host":                 "lookup [host]: no such host",
+		"failed to connect to host=db1 user=app":   "failed to connect to host=[host] user=app",
+		"10.0.4.17:5432 (db1): dial error":         "[address] ([host]): dial error",
+		"db.company.com (expired)":                 "[host] ([host])",
+		"db.company.com expired (2 of 3)":          "[host] expired (2 of 3)",
+		"dial unix, localhost refused":             "dial unix, [host] refused",
 	} {
 		if got := Mask(in); got != want {
 			t.Errorf("Mask(%q) = %q, want %q", in, got, want)

@@ -1,6 +1,7 @@
 package panes
 
 import (
+	"slices"
 	"strings"
 
 	"warroom/internal/estate"
@@ -8,8 +9,10 @@ import (
 
 // PlaneOrder lists the components of a plane in the order in which they are
 // drawn, as far as the filter lets them through. A filter matches, in any case,
-// the id, name, state word, status, group or owner of a component, or a secret
-// it uses; of several words each must match.
+// what is known of a component in words: its id, name, group, target, owner,
+// contact, status, state word and reason, the name, value and note of each of
+// its figures, and every secret that it uses, stores or rotates. Of several
+// words each must match.
 func PlaneOrder(r *estate.Readings, p estate.Plane, filter string) []estate.ID {
 	var out []estate.ID
 	for _, e := range collect(r, p, filter) {
@@ -40,7 +43,7 @@ func collect(r *estate.Readings, p estate.Plane, filter string) []entry {
 			continue
 		}
 		e := entry{c, &r.All[i]}
-		if !e.matches(words) {
+		if !e.matches(t, words) {
 			continue
 		}
 		if len(all) > 0 && all[len(all)-1].c.Group != c.Group {
@@ -71,25 +74,27 @@ next:
 	return out
 }
 
-func (e entry) matches(words []string) bool {
+func (e entry) matches(t *estate.Topology, words []string) bool {
 	for _, w := range words {
-		if !e.has(w) {
+		if !e.has(t, w) {
 			return false
 		}
 	}
 	return true
 }
 
-func (e entry) has(w string) bool {
-	for _, s := range [...]string{string(e.c.ID), e.c.Name, e.r.Word, e.r.Status.String(), e.c.Group, e.c.Owner} {
-		if strings.Contains(strings.ToLower(s), w) {
+func (e entry) has(t *estate.Topology, w string) bool {
+	in := func(s string) bool { return strings.Contains(strings.ToLower(s), w) }
+	c, r := e.c, e.r
+	for _, s := range [...]string{string(c.ID), c.Name, r.Word, r.Status.String(), c.Group, c.Owner, c.Contact, c.Target, r.Reason} {
+		if in(s) {
 			return true
 		}
 	}
-	for _, s := range e.c.Secrets {
-		if strings.Contains(strings.ToLower(s), w) {
+	for i := range r.Facts {
+		if x := &r.Facts[i]; in(x.Name) || in(x.Value) || in(x.Note) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(c.Secrets, in) || slices.ContainsFunc(t.SecretsOf(c.ID), in)
 }

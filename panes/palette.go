@@ -68,7 +68,7 @@ func (f Frame) choice(c Choice, query string, chosen bool, room, key int) spans 
 	left := room - width(mark) - key - 2
 	label := f.cut(f.say(c.Label), left)
 	out = append(out, f.marked(label, query, look)...)
-	detail := f.tell(c.Detail)
+	detail := f.say(c.Detail)
 	if c.Disabled != "" {
 		detail = "(" + f.say(c.Disabled) + ")"
 	}

@@ -27,7 +27,7 @@ func Plane(f Frame, r *estate.Readings, v PlaneView) []string {
 		return p.small()
 	}
 	p.inner = f.Width - 2
-	p.columns()
+	p.columns(f.Height - 2)
 	body := p.body(f.Height - 2)
 	rows := make([]string, 0, f.Height)
 	rows = append(rows, p.top())
@@ -44,6 +44,7 @@ type planeRows struct {
 	inner int // cells between the sides of the frame
 
 	status, name int // widths of the columns
+	subtitles    int // how wide a name with what it does may be; 0 when none is drawn
 	gap          int // between the name and the state word
 	indent       int // of the rows below a component's first
 
@@ -61,8 +62,9 @@ func (p *planeRows) frame() *theme.Frame {
 func (p *planeRows) accent() theme.Token { return accents[p.v.Plane&3] }
 
 // columns gives the status and the name of every component the same width, and
-// the state word at least eight cells where names are long.
-func (p *planeRows) columns() {
+// the state word at least eight cells where names are long. What a component
+// does stands behind its name where neither figures nor state words lose by it.
+func (p *planeRows) columns(rows int) {
 	word := 0
 	for _, e := range p.all {
 		p.status = max(p.status, width(p.f.verdict(e.r.Status)))
@@ -79,6 +81,30 @@ func (p *planeRows) columns() {
 	if p.inner >= 60 {
 		p.indent = 1 + p.status + 1
 	}
+	if rows < 3*len(p.all) {
+		return
+	}
+	full := 0
+	for _, e := range p.all {
+		full = max(full, width(p.f.say(e.r.Word)))
+	}
+	p.subtitles = max(p.inner-p.pad()-2-p.status-1-p.gap-full-len("  ~ <10s"), 0)
+	for _, e := range p.all {
+		if w := width(p.title(e.c)); w <= p.subtitles {
+			p.name = max(p.name, w)
+		}
+	}
+}
+
+// title is a component's name, with what it does where that has room.
+func (p *planeRows) title(c *estate.Component) string {
+	name := p.f.say(c.Name)
+	if sub := p.f.say(c.Subtitle); sub != "" {
+		if s := name + " (" + sub + ")"; width(s) <= p.subtitles {
+			return s
+		}
+	}
+	return name
 }
 
 // pad is the free column before the right side, where there is room for one.
@@ -172,14 +198,11 @@ func (p *planeRows) laidOut(rows int) []string {
 		}
 	}
 	free := rows - len(boxes)
-	grant := func(s section, most int, which func(estate.Status) bool) {
+	grant := func(s section, most int, which func(*box) bool) {
 		for _, status := range worstFirst {
-			if !which(status) {
-				continue
-			}
 			for i := range boxes {
 				b := &boxes[i]
-				if known(b.r.Status) != status {
+				if known(b.r.Status) != status || !which(b) {
 					continue
 				}
 				add := min(free, min(most, len(b.body[s]))-b.granted[s])
@@ -190,17 +213,19 @@ func (p *planeRows) laidOut(rows int) []string {
 			}
 		}
 	}
-	failed := func(s estate.Status) bool { return s == estate.Fail }
-	any := func(estate.Status) bool { return true }
+	any := func(*box) bool { return true }
+	quiet := func(b *box) bool { return len(b.r.Facts) == 0 } // it says only that nothing reads it
+	read := func(b *box) bool { return !quiet(b) }
 
-	grant(figures, 1, failed)
+	grant(figures, 1, read)
 	headings := groups > 0 && free >= groups
 	if headings {
 		free -= groups
 	}
-	grant(figures, 1, any)
-	grant(figures, 9, any)
+	grant(figures, 9, read)
 	grant(reasons, 3, any)
+	grant(figures, 9, quiet)
+	grant(hits, 1, any)
 	grant(flows, 2, any)
 	// Air between the boxes reads better than the last of the figures.
 	airy := false

@@ -123,11 +123,16 @@ func TestPlaneOrderFilters(t *testing.T) {
 	}{
 		{"", []estate.ID{"secrets-manager", "rotation-lambda", "key-management", "user-service", "payment-service", "analytics-service"}},
 		{"LAMBDA", []estate.ID{"rotation-lambda"}},
-		{"expired", []estate.ID{"user-service"}},
+		{"user expired", []estate.ID{"user-service"}},
 		{"warn", []estate.ID{"analytics-service"}},
 		{"application", []estate.ID{"user-service", "payment-service", "analytics-service"}},
 		{"application fail", []estate.ID{"user-service"}},
-		{"prod/db/postgres", []estate.ID{"secrets-manager", "user-service"}},
+		{"prod/db/postgres", []estate.ID{"secrets-manager", "rotation-lambda", "user-service"}}, // stores, rotates, uses
+		{"retry attempts", []estate.ID{"analytics-service"}},                                    // the name of a figure
+		{"db connection timeout", []estate.ID{"rotation-lambda"}},                               // a value
+		{"began and did not end", []estate.ID{"secrets-manager"}},                               // a note
+		{"before the current one", []estate.ID{"analytics-service"}},                            // a reason
+		{"function:rotate-db", []estate.ID{"rotation-lambda"}},                                  // a target
 		{"platform", []estate.ID{"secrets-manager", "rotation-lambda", "key-management", "user-service", "payment-service", "analytics-service"}},
 		{"nothing of this name", nil},
 	} {

@@ -24,8 +24,14 @@ func (p *planeRows) first(b *box, only bool) string {
 		case b.r.Status == estate.Fail:
 			k = theme.Strong
 		}
-		l.put(k, f.cut(f.say(b.c.Name), p.name))
-		l.to(2 + p.status + 1 + p.name + p.gap)
+		name, does := f.say(b.c.Name), ""
+		if s := p.title(b.c); len(s) > len(name) {
+			does = s[len(name):]
+		}
+		l.put(k, f.cut(name, p.name)).put(theme.Muted, does)
+		// A state word that is wider than its column begins sooner, if its
+		// component's name leaves it the room.
+		l.skip(1).to(min(2+p.status+1+p.name+p.gap, l.limit-width(f.say(b.r.Word))))
 		stale := false
 		for i := range b.r.Facts {
 			if c := &b.r.Facts[i]; old(c) && c.Headline {
@@ -44,8 +50,10 @@ func (p *planeRows) first(b *box, only bool) string {
 			}
 		}
 		room := l.left() - width(age) - 2
-		if extra := p.beside(b, room-2, only); extra != nil {
-			l.skip(2).spans(extra)
+		if only {
+			if extra := p.beside(b, room-2); extra != nil {
+				l.skip(2).spans(extra)
+			}
 		}
 		if !b.r.At.IsZero() && l.left() > width(age) {
 			l.to(l.limit - width(age))
@@ -58,16 +66,10 @@ func (p *planeRows) first(b *box, only bool) string {
 	})
 }
 
-// beside is what stands after the state word: the best figures when there is no
-// other row for them, what the component does when there is.
-func (p *planeRows) beside(b *box, room int, only bool) spans {
+// beside is what stands after the state word of a component that has no other
+// row: its best figures.
+func (p *planeRows) beside(b *box, room int) spans {
 	if room < 4 {
-		return nil
-	}
-	if !only {
-		if s := p.f.say(b.c.Subtitle); s != "" && width(s) <= room {
-			return spans{{theme.Muted, s}}
-		}
 		return nil
 	}
 	var items []spans

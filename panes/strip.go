@@ -32,6 +32,16 @@ func Strip(f Frame, r *estate.Readings) []string {
 	if s := fmt.Sprintf("of %d components", total(count)); low.left() > width(s)+2 {
 		low.skip(2).put(theme.Muted, s)
 	}
+	if r != nil && r.Worst() >= 0 {
+		i := r.Worst()
+		c := &r.Snapshot.Topology.Components[i]
+		if s := f.whom(c); s != "" && known(r.All[i].Status) > estate.OK {
+			s = f.say(c.Name) + ": " + s
+			if low.left() > width(s)+4 {
+				low.to(low.limit-width(s)-1).put(theme.Text, s)
+			}
+		}
+	}
 	return []string{top.String(), low.String()}
 }
 
@@ -70,7 +80,7 @@ func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
 	if n := count[status] - 1; n > 0 {
 		tail = fmt.Sprintf("  %d more %s ", n, status)
 	}
-	if reason := f.tell(one.Reason); reason != "" && l.left() > 6 {
+	if reason := f.say(one.Reason); reason != "" && l.left() > 6 {
 		l.put(theme.Muted, " "+f.Theme.Glyphs.Dash+" ")
 		limit := l.limit
 		if l.left()-width(tail) >= width(reason) || l.left() > 60 {
@@ -86,31 +96,47 @@ func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
 	}
 }
 
-// Split shares rows between two planes that stand one above the other, by how
-// many components they have and not by how they fare, so that the frame stays
-// still. Each gets at least three rows where there are six.
+// Split shares rows between two planes that stand one above the other, by what
+// their components need and not by how they fare, so that the frame stays still:
+// first a row for each component, then the rows for figures, which a component
+// that nothing reads does not need; what is left goes by how many they are. Each
+// gets at least three rows where there are six.
 func Split(r *estate.Readings, upper, lower estate.Plane, rows int) (up, low int) {
-	need := func(p estate.Plane) int {
-		n, groups, last := 2, 0, ""
-		for _, e := range collect(r, p, "") {
-			n += 2
-			if e.c.Group != "" && e.c.Group != last {
-				groups, last = groups+1, e.c.Group
-			}
-		}
-		return n + groups
-	}
-	a, b := need(upper), need(lower)
-	switch small := min(a, b); {
-	case a+b <= rows:
-		up = (rows*a + (a+b)/2) / (a + b)
-	case small > rows/2:
-		up = rows / 2
-	case a == small:
-		up = a
+	least1, full1, n1 := need(r, upper)
+	least2, full2, n2 := need(r, lower)
+	switch extra := rows - least1 - least2; {
+	case extra < 0:
+		up = share(rows, least1, least2)
+	case rows <= full1+full2:
+		up = least1 + share(extra, full1-least1, full2-least2)
 	default:
-		up = rows - b
+		up = full1 + share(rows-full1-full2, n1, n2)
 	}
 	up = max(min(up, rows-3), min(3, rows), 0)
 	return up, rows - up
+}
+
+// need is how many rows a plane takes with one for each component, and with all
+// figures at a usual width, and how many components it has.
+func need(r *estate.Readings, p estate.Plane) (least, full, n int) {
+	groups, last := 0, ""
+	for _, e := range collect(r, p, "") {
+		n++
+		full++
+		if e.c.Unread == "" {
+			full += 2
+		}
+		if e.c.Group != "" && e.c.Group != last {
+			groups, last = groups+1, e.c.Group
+		}
+	}
+	return 2 + n, 2 + full + groups, n
+}
+
+// share is a's part of n, rounded.
+func share(n, a, b int) int {
+	if a+b == 0 {
+		return n / 2
+	}
+	return (2*n*a + a + b) / (2 * (a + b))
 }

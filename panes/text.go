@@ -86,20 +86,14 @@ func toASCII(s string) string {
 	}, s)
 }
 
-// say prepares text that cannot name a host or an account: names, words, what
-// people wrote in the policy.
+// say prepares text to be drawn. Every text passes through it once: names and
+// labels may hold a host or an account as well as figures may, so that in share
+// mode all of it is masked.
 func (f Frame) say(s string) string {
 	s = clean(s)
 	if f.Theme.Glyphs.ASCIIOnly {
 		s = toASCII(s)
 	}
-	return s
-}
-
-// tell prepares text that may name a host, an account or an ARN: it is masked
-// in share mode.
-func (f Frame) tell(s string) string {
-	s = f.say(s)
 	if f.Share {
 		s = Mask(s)
 	}

@@ -28,7 +28,7 @@ func TestDetailSaysEverything(t *testing.T) {
 		"why: 28P01 stands for six causes", "source: SCRAM login at db.company.com:5432",
 		"← ✗ FAIL Rotation Lambda ERROR changes it",
 		"Criticality critical", "Owner platform", "Contact at night +44 20 7946 0000", "Fallback read-only from the replica", "Grace 24 h",
-		"Expiry is read from VALID UNTIL of the database role", "Target db.company.com:5432", "Kind, id postgres, postgres-primary",
+		"Expiry VALID UNTIL of the database role", "Target db.company.com:5432", "Kind, id postgres, postgres-primary",
 		"Secrets it uses", "prod/db/postgres", "database, critical, owner platform, grace 24 h",
 	} {
 		if !strings.Contains(s, want) {
