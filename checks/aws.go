@@ -23,7 +23,7 @@ const (
 
 // awsProbes reads Secrets Manager, rotation functions, keys, the failure metrics
 // of gateways that CloudWatch keeps, and once per account as whom we do so.
-func awsProbes(cfg *config.Config, set *clients.Set) []Probe {
+func awsProbes(cfg *config.Config, set *clients.Set, own map[estate.ID]*ownCalls) []Probe {
 	var out []Probe
 	identified := identityHolders(cfg)
 	for i := range cfg.Components {
@@ -45,7 +45,7 @@ func awsProbes(cfg *config.Config, set *clients.Set) []Probe {
 		case c.Keys != nil:
 			out = append(out, b.keys(c.Keys)...)
 		case c.Gateway != nil:
-			out = append(out, b.authFailures(c.Gateway.Failures))
+			out = append(out, b.authFailures(c.Gateway.Failures, own[b.id]))
 		}
 	}
 	return out

@@ -151,7 +151,7 @@ func TestAWSBadInput(t *testing.T) {
 					cfg.Checks.Timeout = 200 * time.Millisecond
 				}
 				set := clients.New(cfg)
-				p := probeOf(t, awsProbes(cfg, set), check)
+				p := probeOf(t, awsProbes(cfg, set, nil), check)
 				began := time.Now()
 				got := read(t, p)
 				if took := time.Since(began); took > p.Timeout+500*time.Millisecond {
@@ -175,7 +175,7 @@ func TestDeniedForOneCallOnly(t *testing.T) {
 	fake.on("DescribeSecret", awsAnswer(`{"Name":"prod/db/postgres"}`))
 	fake.on("GetCallerIdentity", awsAnswer(identityXML))
 	cfg := awsConfig(fake.URL)
-	probes := awsProbes(cfg, newSet(t, cfg))
+	probes := awsProbes(cfg, newSet(t, cfg), nil)
 	f := kindIs(t, read(t, probeOf(t, probes, estate.CheckInventory)).Err, estate.Denied)
 	if !strings.Contains(f.Detail, "secretsmanager:ListSecrets") || f.Next == "" {
 		t.Errorf("failure %v does not say which permission and what to do", f)
@@ -196,7 +196,7 @@ func TestInterruptedReadSawNothing(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	got := probeOf(t, awsProbes(cfg, set), estate.CheckDescribe).Read(ctx)
+	got := probeOf(t, awsProbes(cfg, set, nil), estate.CheckDescribe).Read(ctx)
 	if got.Err != context.Canceled || got.Data != nil {
 		t.Errorf("got %v, %v; want the context's own error", got.Data, got.Err)
 	}
@@ -250,7 +250,7 @@ func TestAWSNeverShowsASecret(t *testing.T) {
 			fake := newFakeAWS(t)
 			cfg := awsConfig(fake.URL)
 			set := newSet(t, cfg)
-			probes := awsProbes(cfg, set)
+			probes := awsProbes(cfg, set, nil)
 			fake.on("GetSecretValue", awsAnswer(string(value)))
 			account, err := set.AWS("main")
 			if err != nil {
@@ -297,7 +297,7 @@ func TestAWSWithoutCredentials(t *testing.T) {
 	cfg.Checks.Timeout = 300 * time.Millisecond
 	cfg.AWS = []config.AWSAccount{{Name: "main", Region: "eu-west-1", Endpoint: fake.URL}}
 	set := newSet(t, cfg)
-	probes := awsProbes(cfg, set)
+	probes := awsProbes(cfg, set, nil)
 	began := time.Now()
 	for _, p := range probes {
 		if f := kindIs(t, read(t, p).Err, estate.NoIdentity); f.Next == "" || !strings.Contains(f.Detail, "credentials") {

@@ -162,7 +162,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 		{ID: "gw", Gateway: &config.Gateway{Account: "main", Failures: &config.FailureMetric{
 			Namespace: "Custom/Gateway", Failed: "4xx", Total: "Count", Dimensions: map[string]string{"ApiId": w.suffix}}}},
 	}
-	probes := awsProbes(cfg, set)
+	probes := awsProbes(cfg, set, nil)
 	one := func(check, item string) Result {
 		t.Helper()
 		i := slices.IndexFunc(probes, func(p Probe) bool { return p.Key.Check == check && p.Key.Item == item })

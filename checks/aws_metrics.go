@@ -173,8 +173,13 @@ func summary(window time.Duration, invocations, errors, throttles, duration seri
 	return out
 }
 
-// authFailures counts the failed requests of a gateway among all of them.
-func (b awsBuilder) authFailures(f *config.FailureMetric) Probe {
+// countsRefusals reports whether a failure metric can have counted a request of
+// ours that was refused: one of server errors has not.
+func countsRefusals(metric string) bool { return !strings.Contains(strings.ToLower(metric), "5xx") }
+
+// authFailures counts the failed requests of a gateway among all of them, without
+// those that our own probes had refused.
+func (b awsBuilder) authFailures(f *config.FailureMetric, own *ownCalls) Probe {
 	window := b.cfg.Windows.AuthFailures
 	failed := metric{namespace: f.Namespace, name: f.Failed, stat: "Sum", dimensions: f.Dimensions}
 	total := metric{namespace: f.Namespace, name: f.Total, stat: "Sum", dimensions: f.Dimensions}
@@ -193,7 +198,13 @@ func (b awsBuilder) authFailures(f *config.FailureMetric) Probe {
 					return nil, err
 				}
 			}
-			return estate.FailureRate{Window: window, Failed: got[0].sum(), Total: got[1].sum(), Metric: asked}, nil
+			ours := 0.0
+			if countsRefusals(f.Failed) {
+				ours = own.within(got[0], grain(window))
+			}
+			return estate.FailureRate{
+				Window: window, Failed: max(got[0].sum()-ours, 0), Total: max(got[1].sum()-ours, 0), Ours: ours, Metric: asked,
+			}, nil
 		}), 3)
 }
 

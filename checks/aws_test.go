@@ -15,7 +15,7 @@ import (
 func TestAWSProbesAndKeys(t *testing.T) {
 	cfg := awsConfig("http://127.0.0.1:1")
 	var got []string
-	for _, p := range awsProbes(cfg, newSet(t, cfg)) {
+	for _, p := range awsProbes(cfg, newSet(t, cfg), nil) {
 		got = append(got, fmt.Sprintf("%s/%s/%s", p.Key.Component, p.Key.Check, p.Key.Item))
 		if p.System != "aws:main" || p.Timeout <= 0 || p.Interval <= 0 {
 			t.Errorf("%v: system %q, timeout %s, interval %s", p.Key, p.System, p.Timeout, p.Interval)
@@ -37,7 +37,7 @@ func TestAWSProbesAndKeys(t *testing.T) {
 func TestIdentityOfAnAccountWithoutSecretsManager(t *testing.T) {
 	cfg := awsConfig("http://127.0.0.1:1")
 	cfg.Components = append(cfg.Components[:1:1], cfg.Components[2:]...)
-	if p := probeOf(t, awsProbes(cfg, newSet(t, cfg)), estate.CheckIdentity); p.Key.Component != "rot" {
+	if p := probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckIdentity); p.Key.Component != "rot" {
 		t.Errorf("identity belongs to %q, want the first component of the account", p.Key.Component)
 	}
 }
@@ -45,7 +45,7 @@ func TestIdentityOfAnAccountWithoutSecretsManager(t *testing.T) {
 func TestAWSAccountThatIsNotConfigured(t *testing.T) {
 	cfg := awsConfig("http://127.0.0.1:1")
 	cfg.AWS = nil
-	probes := awsProbes(cfg, newSet(t, cfg))
+	probes := awsProbes(cfg, newSet(t, cfg), nil)
 	if len(probes) != 11 {
 		t.Fatalf("%d probes, want 11: what cannot be read must be seen", len(probes))
 	}
@@ -141,7 +141,7 @@ func TestAWSReads(t *testing.T) {
 				fake.on(operation, h)
 			}
 			cfg := awsConfig(fake.URL)
-			got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg)), test.check))
+			got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), test.check))
 			if kind, bad := test.want.(estate.FailureKind); bad {
 				kindIs(t, got.Err, kind)
 				return
@@ -160,7 +160,7 @@ func TestIdentitySaysWhoUntilWhenAndTheClock(t *testing.T) {
 		awsAnswer(identityXML)(w, r)
 	})
 	cfg := awsConfig(fake.URL)
-	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg)), estate.CheckIdentity))
+	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckIdentity))
 	who, ok := got.Data.(estate.CallerIdentity)
 	if !ok {
 		t.Fatalf("got %v", got.Err)
@@ -179,7 +179,7 @@ func TestFunctionMetricsSumTheWindowAndFindTheLastInvocation(t *testing.T) {
 		`{"MetricDataResults":[{"Id":"m0","Timestamps":[3000,1800],"Values":[0,2]},{"Id":"m1","Timestamps":[1800],"Values":[1]}],"NextToken":"more"}`,
 		`{"MetricDataResults":[{"Id":"m0","Timestamps":[1200],"Values":[5]},{"Id":"m1","Timestamps":[1200],"Values":[4]},{"Id":"m2","Timestamps":[1200],"Values":[3]},{"Id":"m3","Timestamps":[1200,600],"Values":[1500.5,20]}]}`))
 	cfg := awsConfig(fake.URL)
-	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg)), estate.CheckFunctionMetrics))
+	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckFunctionMetrics))
 	want := estate.FunctionMetrics{Window: 24 * time.Hour, Invocations: 7, Errors: 5, Throttles: 3,
 		MaxDuration: 1500500 * time.Microsecond, LastPoint: time.Unix(1800, 0).UTC(), LastErrors: 1}
 	if got.Err != nil || got.Data != want {
@@ -223,7 +223,7 @@ func TestFunctionLogs(t *testing.T) {
 			fake.on("configuration", configuration)
 			fake.on("FilterLogEvents", awsAnswer(test.pages...))
 			cfg := awsConfig(fake.URL)
-			got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg)), estate.CheckFunctionLogs))
+			got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckFunctionLogs))
 			logs, ok := got.Data.(estate.FunctionLogs)
 			if !ok {
 				t.Fatalf("got %v", got.Err)
@@ -250,7 +250,7 @@ func TestFunctionLogsWhenTheConfigurationIsDenied(t *testing.T) {
 	fake.on("configuration", apiError(403, "AccessDeniedException", "no"))
 	fake.on("FilterLogEvents", awsAnswer(`{"events":[`+logEvent(1, "ERROR x")+`]}`))
 	cfg := awsConfig(fake.URL)
-	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg)), estate.CheckFunctionLogs))
+	got := read(t, probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckFunctionLogs))
 	if logs, ok := got.Data.(estate.FunctionLogs); !ok || logs.Group != "/aws/lambda/rotate-db" || len(logs.Errors) != 1 {
 		t.Errorf("got %+v, %v; want the default group's line", got.Data, got.Err)
 	}

@@ -2,8 +2,9 @@ package checks
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"warroom/internal/clients"
@@ -11,27 +12,21 @@ import (
 	"warroom/internal/estate"
 )
 
-// storedValue is a field of a stored secret with the version it was read from.
-type storedValue struct {
-	value   estate.Secret
-	version string
+// shared is what the probes of one estate have in common.
+type shared struct {
+	read credentialReader
+	gate *gate
+	own  map[estate.ID]*ownCalls // by gateway
+	now  func() time.Time
 }
-
-// valueReader reads a field of the current version of a stored secret. Its error
-// never holds the value.
-type valueReader func(ctx context.Context, secret, field string) (storedValue, error)
 
 // httpProbes reads gateways, external APIs and health endpoints. Each component
 // has a client of its own.
-func httpProbes(cfg *config.Config, set *clients.Set) []Probe {
-	return httpProbesWith(cfg, set, storedValues(cfg, set), time.Now)
-}
-
-func httpProbesWith(cfg *config.Config, set *clients.Set, values valueReader, now func() time.Time) []Probe {
+func httpProbes(cfg *config.Config, set *clients.Set, with shared) []Probe {
 	var out []Probe
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
-		b := builder{cfg: cfg, set: set, id: estate.ID(c.ID), values: values, now: now}
+		b := builder{shared: with, cfg: cfg, set: set, id: estate.ID(c.ID)}
 		switch {
 		case c.Gateway != nil:
 			out = append(out, b.gateway(c.Gateway)...)
@@ -44,41 +39,12 @@ func httpProbesWith(cfg *config.Config, set *clients.Set, values valueReader, no
 	return out
 }
 
-// storedValues reads stored secrets from the accounts that keep them.
-func storedValues(cfg *config.Config, set *clients.Set) valueReader {
-	accounts := map[string]string{}
-	for i := range cfg.Components {
-		if m := cfg.Components[i].SecretsManager; m != nil {
-			for _, s := range m.Secrets {
-				accounts[s.ID] = m.Account
-			}
-		}
-	}
-	return func(ctx context.Context, secret, field string) (storedValue, error) {
-		account, known := accounts[secret]
-		if !known {
-			return storedValue{}, &estate.Failure{Kind: estate.Misconfigure, Detail: "no secrets_manager in warroom.yaml lists " + secret, Next: "list it where it is stored"}
-		}
-		aws, err := set.AWS(account)
-		if err != nil {
-			return storedValue{}, err
-		}
-		value, err := aws.Value(ctx, secret, estate.StageCurrent)
-		if err != nil {
-			return storedValue{}, err
-		}
-		one, err := value.Field(field)
-		return storedValue{value: one, version: value.VersionID}, err
-	}
-}
-
 // builder makes the probes of one component.
 type builder struct {
-	cfg    *config.Config
-	set    *clients.Set
-	id     estate.ID
-	values valueReader
-	now    func() time.Time
+	shared
+	cfg *config.Config
+	set *clients.Set
+	id  estate.ID
 }
 
 func (b *builder) probe(check, item, source string, every time.Duration, read func(context.Context) Result) Probe {
@@ -102,48 +68,50 @@ func shown(address string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// restFor is how long a credential that was refused is left alone: the console
-// must not lock an account or drown a failure count with its own tries.
-const restFor = 5 * time.Minute
-
-// rest remembers the refused try of one credential version.
-type rest struct {
-	mu      sync.Mutex
-	version string
-	at      time.Time
-	data    estate.Data
+// refusedCode reports whether an HTTP status says no to the credential.
+func refusedCode(code int) bool {
+	return code == http.StatusUnauthorized || code == http.StatusForbidden
 }
 
-// held returns the remembered try when version was refused less than restFor
-// before now. The probe looks again in half that time: reading which version is
-// current harms nobody, and a new one is tried at once.
-func (r *rest) held(version string, now time.Time) (Result, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.data == nil || r.version != version || now.Sub(r.at) >= restFor || now.Before(r.at) {
-		return Result{}, false
+// judged is what an answer says of the credential that was sent.
+func judged(code int) verdict {
+	switch {
+	case refusedCode(code):
+		return refused
+	case code >= 200 && code < 300:
+		return accepted
 	}
-	return Result{Data: r.data, At: r.at, Interval: restFor / 2}, true
+	return inconclusive
 }
 
-// tried notes the outcome of a try, and returns it as a result.
-func (r *rest) tried(version string, now time.Time, data estate.Data, refused bool) Result {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !refused {
-		r.data = nil
-		return Result{Data: data}
+// stored reads a field of the current version of a stored secret.
+func (b *builder) stored(ctx context.Context, secret, field, doing string) (credential, estate.Secret, error) {
+	c, err := b.read.get(ctx, secret, estate.StageCurrent, doing)
+	if err != nil {
+		return c, estate.Secret{}, err
 	}
-	r.version, r.at, r.data = version, now, data
-	return Result{Data: data, Interval: restFor / 2}
+	value, err := c.field(field)
+	return c, value, err
 }
 
-// refused reports whether an HTTP status says no to the credential.
-func refused(code int) bool { return code == 401 || code == 403 }
+// probed makes a result of an attempt, whose data complete fills in.
+func probed[T estate.Data](b *builder, made attempt, doing string, complete func(T) estate.Data) Result {
+	if made.err != nil {
+		return b.failed(doing, made.err)
+	}
+	data, ok := made.data.(T)
+	if !ok {
+		return Result{Err: &estate.Failure{Kind: estate.Broken, Doing: doing, Detail: "what is remembered is of another kind"}}
+	}
+	return made.result(complete(data), b.cfg.Checks.LoginEvery)
+}
 
 // failed makes a result of an error. A failure that says already what was being
 // done is kept in its words, with what it was done for.
 func (b *builder) failed(doing string, err error) Result {
+	if errors.Is(err, context.Canceled) {
+		return Result{Err: context.Canceled} // we were told to stop: nothing was seen
+	}
 	f := b.set.Failure(err, doing)
 	if f.Doing != doing {
 		f.Doing = doing + ": " + f.Doing

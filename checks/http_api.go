@@ -17,7 +17,6 @@ type apiCheck struct {
 	api    *config.ExternalAPI
 	client *clients.HTTP
 	build  builder
-	rest   rest
 }
 
 func (b builder) externalAPI(a *config.ExternalAPI) Probe {
@@ -26,25 +25,33 @@ func (b builder) externalAPI(a *config.ExternalAPI) Probe {
 }
 
 func (c *apiCheck) read(ctx context.Context) Result {
-	stored, err := c.build.values(ctx, c.api.Secret, c.api.Field)
+	place := shown(c.api.URL)
+	doing := "ask " + place + " with the key of " + c.api.Secret
+	stored, key, err := c.build.stored(ctx, c.api.Secret, c.api.Field, "read the key of "+place+" from "+c.api.Secret)
 	if err != nil {
-		return Result{Err: c.build.set.Failure(err, "read the key from "+c.api.Secret)}
-	}
-	if r, held := c.rest.held(stored.version, c.build.now()); held {
-		return r
+		return c.build.failed("read the key of "+place+" from "+c.api.Secret, err)
 	}
 	scheme := c.api.Scheme
 	if scheme == "none" {
 		scheme = ""
 	}
-	answer, err := c.client.Get(ctx, c.api.URL, &clients.Credential{Header: c.api.Header, Scheme: scheme, Value: stored.value}, false)
+	made, err := c.build.gate.present(ctx, gateKey{place, "api " + c.api.Header, c.api.Secret + " " + c.api.Field, stored.version}, asker{by: string(c.build.id)},
+		func(ctx context.Context) outcome {
+			answer, err := c.client.Get(ctx, c.api.URL, &clients.Credential{Header: c.api.Header, Scheme: scheme, Value: key}, false)
+			if err != nil {
+				return outcome{err: err}
+			}
+			data := estate.APIProbe{Code: answer.Code}
+			rateLimits(&data, answer.Header, c.build.now())
+			return outcome{data: data, says: judged(answer.Code)}
+		})
 	if err != nil {
-		return c.build.failed("ask "+shown(c.api.URL)+" with the key of "+c.api.Secret, err)
+		return c.build.failed(doing, err)
 	}
-	now := c.build.now()
-	data := estate.APIProbe{Secret: c.api.Secret, Version: stored.version, Code: answer.Code, KeyFingerprint: fingerprint(stored.value)}
-	rateLimits(&data, answer.Header, now)
-	return c.rest.tried(stored.version, now, data, refused(answer.Code))
+	return probed(&c.build, made, doing, func(p estate.APIProbe) estate.Data {
+		p.Secret, p.Version, p.Remembered, p.KeyFingerprint = c.api.Secret, stored.version, stored.remembered, fingerprint(key)
+		return p
+	})
 }
 
 // rateLimits reads what an API says of its limit: the X-RateLimit headers, the

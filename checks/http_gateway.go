@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"warroom/internal/clients"
 	"warroom/internal/config"
@@ -16,16 +17,16 @@ type gatewayCheck struct {
 	client  *clients.HTTP
 	others  *clients.HTTP // for the issuer and Prometheus
 	build   builder
-	rest    rest
+	own     *ownCalls // what we asked of it ourselves; nil where nothing is counted
 }
 
 func (b builder) gateway(g *config.Gateway) []Probe {
-	c := &gatewayCheck{gateway: g, client: b.set.HTTP(g.CACert), others: b.set.HTTPBeside(g.CACert), build: b}
+	c := &gatewayCheck{gateway: g, client: b.set.HTTP(g.CACert), others: b.set.HTTPBeside(g.CACert), build: b, own: b.own[b.id]}
 	every := b.cfg.Checks
 	out := []Probe{
 		// A request without a token raises the gateway's own count of 4xx: no more
-		// often than needed.
-		b.probe(estate.CheckProbe, estate.ItemWithoutToken, "GET "+shown(g.URL)+" without a token", every.SlowEvery, c.withoutToken),
+		// often than a refused token.
+		b.probe(estate.CheckProbe, estate.ItemWithoutToken, "GET "+shown(g.URL)+" without a token", max(hold, every.SlowEvery), c.withoutToken),
 	}
 	if g.Token != nil {
 		out = append(out, b.probe(estate.CheckProbe, estate.ItemWithToken, "GET "+shown(g.URL)+" with the token of "+g.Token.Secret, every.LoginEvery, c.withToken))
@@ -41,12 +42,24 @@ func (b builder) gateway(g *config.Gateway) []Probe {
 }
 
 func (c *gatewayCheck) withoutToken(ctx context.Context) Result {
-	doing := "ask the gateway " + shown(c.gateway.URL) + " without a token"
-	answer, err := c.client.Get(ctx, c.gateway.URL, nil, false)
+	place := shown(c.gateway.URL)
+	doing := "ask the gateway " + place + " without a token"
+	made, err := c.build.gate.present(ctx, gateKey{place: place, user: "nobody"}, asker{by: string(c.build.id)},
+		func(ctx context.Context) outcome { return c.ask(ctx, nil) })
 	if err != nil {
 		return c.build.failed(doing, err)
 	}
-	return Result{Data: gatewayAnswer(answer, false)}
+	r := probed(&c.build, made, doing, func(p estate.GatewayProbe) estate.Data { return p })
+	every := max(hold, c.build.cfg.Checks.SlowEvery)
+	r.Interval = max(every, made.interval(every))
+	switch {
+	case made.remembered:
+		r.Again = max(hold-made.age, time.Second)
+	case made.says != refused:
+		// Not the answer of a gateway that works, nor one that counts as a refusal.
+		r.Again = c.build.cfg.Checks.SlowEvery
+	}
+	return r
 }
 
 func (c *gatewayCheck) withToken(ctx context.Context) Result {
@@ -55,26 +68,39 @@ func (c *gatewayCheck) withToken(ctx context.Context) Result {
 	if field == "" {
 		field = "token"
 	}
-	stored, err := c.build.values(ctx, secret, field)
+	place := shown(c.gateway.URL)
+	doing := "ask the gateway " + place + " with the token of " + secret
+	stored, token, err := c.build.stored(ctx, secret, field, "read the token of "+place+" from "+secret)
 	if err != nil {
-		return Result{Err: c.build.set.Failure(err, "read the probe's token from "+secret)}
+		return c.build.failed("read the token of "+place+" from "+secret, err)
 	}
-	if r, held := c.rest.held(stored.version, c.build.now()); held {
-		return r
-	}
-	answer, err := c.client.Get(ctx, c.gateway.URL, &clients.Credential{Header: "Authorization", Scheme: "Bearer", Value: stored.value}, false)
+	made, err := c.build.gate.present(ctx, gateKey{place, "gateway", secret + " " + field, stored.version}, asker{by: string(c.build.id)},
+		func(ctx context.Context) outcome {
+			return c.ask(ctx, &clients.Credential{Header: "Authorization", Scheme: "Bearer", Value: token})
+		})
 	if err != nil {
-		return c.build.failed("ask the gateway "+shown(c.gateway.URL)+" with the token of "+secret, err)
+		return c.build.failed(doing, err)
 	}
-	data := gatewayAnswer(answer, true)
-	data.Secret = secret
-	data.KeyID, data.Expires = tokenClaims(stored.value)
-	data.KeyID = c.build.set.Text(data.KeyID, 128)
-	return c.rest.tried(stored.version, c.build.now(), data, refused(answer.Code))
+	return probed(&c.build, made, doing, func(p estate.GatewayProbe) estate.Data {
+		p.WithToken, p.Secret, p.Remembered = true, secret, stored.remembered
+		p.KeyID, p.Expires = tokenClaims(token)
+		p.KeyID = c.build.set.Text(p.KeyID, 128)
+		return p
+	})
 }
 
-func gatewayAnswer(a *clients.Answer, withToken bool) estate.GatewayProbe {
-	p := estate.GatewayProbe{WithToken: withToken, Code: a.Code}
+// ask makes one request, which counts as ours.
+func (c *gatewayCheck) ask(ctx context.Context, with *clients.Credential) outcome {
+	answer, err := c.client.Get(ctx, c.gateway.URL, with, false)
+	if err != nil {
+		return outcome{err: err}
+	}
+	c.own.add(c.build.now(), answer.Code)
+	return outcome{data: gatewayAnswer(answer), says: judged(answer.Code)}
+}
+
+func gatewayAnswer(a *clients.Answer) estate.GatewayProbe {
+	p := estate.GatewayProbe{Code: a.Code}
 	values := challenge(strings.Join(a.Header.Values("WWW-Authenticate"), ", "))
 	p.Error, p.Description = a.Text(values["error"], 64), a.Text(values["error_description"], 200)
 	return p

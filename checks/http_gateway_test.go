@@ -223,3 +223,120 @@ func TestCloudWatchFailuresAreNotOurs(t *testing.T) {
 		}
 	}
 }
+
+func TestOurOwnRefusalsAreLeftOut(t *testing.T) {
+	base := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(minute int) time.Time { return base.Add(time.Duration(minute) * time.Minute) }
+	for _, c := range []struct {
+		name   string
+		ours   map[int]int // requests by minute
+		failed map[int]float64
+		want   float64
+	}{
+		{"none", nil, map[int]float64{1: 5}, 0},
+		{"all of them", map[int]int{1: 1, 2: 1}, map[int]float64{1: 1, 2: 1}, 2},
+		{"among others", map[int]int{1: 2}, map[int]float64{1: 7, 2: 9}, 2},
+		{"not counted yet", map[int]int{3: 1}, map[int]float64{1: 4}, 0},
+		{"counted a minute later", map[int]int{1: 1}, map[int]float64{2: 3}, 1},
+		{"counted a minute before", map[int]int{2: 1}, map[int]float64{1: 3}, 1},
+		{"more than there are", map[int]int{1: 9}, map[int]float64{0: 1, 1: 2, 2: 3, 3: 4}, 6},
+		{"no failures at all", map[int]int{1: 1}, map[int]float64{}, 0},
+	} {
+		o := &ownCalls{}
+		for minute, n := range c.ours {
+			for range n {
+				o.add(at(minute).Add(20*time.Second), 401)
+			}
+			o.add(at(minute), 200)
+			o.add(at(minute), 503)
+		}
+		var s series
+		for minute, n := range c.failed {
+			s.at, s.values = append(s.at, at(minute)), append(s.values, n)
+		}
+		if got := o.within(s, time.Minute); got != c.want {
+			t.Errorf("%s: %v left out, want %v", c.name, got, c.want)
+		}
+	}
+	var none *ownCalls
+	none.add(base, 401)
+	if none.within(series{at: []time.Time{base}, values: []float64{1}}, time.Minute) != 0 {
+		t.Error("nothing was counted and something left out")
+	}
+	old := &ownCalls{}
+	for i := range 5000 {
+		old.add(at(i), 403)
+	}
+	if len(old.minutes) > ownKept {
+		t.Errorf("%d minutes are kept", len(old.minutes))
+	}
+}
+
+// The probes of one gateway and the metric that counts them, end to end.
+func TestTheFailureRateIsWithoutOurOwn(t *testing.T) {
+	aws := newFakeAWS(t)
+	aws.on("GetMetricData", awsAnswer(metricJSON("3", "10")))
+	url, asked := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+	for _, c := range []struct {
+		metric string
+		want   estate.FailureRate
+	}{
+		{"4xx", estate.FailureRate{Failed: 2, Total: 9, Ours: 1}},
+		{"5XXError", estate.FailureRate{Failed: 3, Total: 10}},
+	} {
+		cfg := awsConfig(aws.URL)
+		cfg.Drill = "a test"
+		gw := &cfg.Components[3]
+		gw.Gateway.URL, gw.Gateway.Failures.Failed = url, c.metric
+		probes := Probes(cfg, newSet(t, cfg))
+		before := asked.Load()
+		for range 4 { // however often, the gateway is asked once
+			if got, _ := read(t, probeOf(t, probes, estate.CheckProbe)).Data.(estate.GatewayProbe); got.Code != 401 {
+				t.Errorf("got %+v", got)
+			}
+		}
+		if n := asked.Load() - before; n != 1 {
+			t.Errorf("%d requests without a token, want 1", n)
+		}
+		r := read(t, probeOf(t, probes, estate.CheckAuthFailures))
+		got, ok := r.Data.(estate.FailureRate)
+		if !ok || got.Failed != c.want.Failed || got.Total != c.want.Total || got.Ours != c.want.Ours {
+			t.Errorf("%s: %+v %v, want %+v", c.metric, r.Data, r.Err, c.want)
+		}
+	}
+}
+
+func TestTheRequestWithoutATokenIsRare(t *testing.T) {
+	code := 401
+	url, asked := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+	c := &clock{testNow}
+	g := &config.Gateway{URL: url}
+	p := only(t, probesOf(config.Component{Gateway: g}, nil, c.now), estate.CheckProbe, estate.ItemWithoutToken)
+	if p.Interval < hold {
+		t.Errorf("interval %s", p.Interval)
+	}
+	for range 120 { // an hour, asked twice a minute as by somebody who keeps pressing r
+		r := run(t, p)
+		due := r.Again
+		if due == 0 {
+			due = p.Interval
+		}
+		at := r.At
+		if at.IsZero() {
+			at = c.at
+		}
+		if age := c.at.Add(due + due/10).Sub(at); age > estate.StaleAfter*max(r.Interval, p.Interval) {
+			t.Fatalf("at its next run it is %s old", age)
+		}
+		c.at = c.at.Add(30 * time.Second)
+	}
+	if n := asked.Load(); n != 12 {
+		t.Errorf("%d requests in an hour, want one every five minutes", n)
+	}
+	// A gateway that is ill is looked at more often: that is no refusal.
+	code = 503
+	c.at = c.at.Add(hold)
+	if r := run(t, p); r.Again != time.Minute {
+		t.Errorf("again in %s after a 503", r.Again)
+	}
+}

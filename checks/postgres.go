@@ -14,24 +14,9 @@ import (
 	"warroom/internal/estate"
 )
 
-// dbCredential is one version of a stored secret that holds a database login.
-type dbCredential struct {
-	version string
-	created time.Time
-	field   func(name string) (estate.Secret, error)
-}
-
-// credentialReader reads the version of a stored secret that carries a staging
-// label. Its error is a *clients.NoVersionError where no value does.
-type credentialReader func(ctx context.Context, secret string, stage estate.Stage) (dbCredential, error)
-
 // postgresProbes reads every PostgreSQL server. They share one gate, so that a
 // password that several of them would try is tried once.
-func postgresProbes(cfg *config.Config, set *clients.Set) []Probe {
-	return postgresProbesWith(cfg, set, storedCredentials(cfg, set), newLoginGate(time.Now))
-}
-
-func postgresProbesWith(cfg *config.Config, set *clients.Set, read credentialReader, gate *loginGate) []Probe {
+func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader, gate *gate) []Probe {
 	var out []Probe
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
@@ -51,33 +36,6 @@ func postgresProbesWith(cfg *config.Config, set *clients.Set, read credentialRea
 	return out
 }
 
-// storedCredentials reads stored secrets from the accounts that keep them.
-func storedCredentials(cfg *config.Config, set *clients.Set) credentialReader {
-	accounts := map[string]string{}
-	for i := range cfg.Components {
-		if m := cfg.Components[i].SecretsManager; m != nil {
-			for _, s := range m.Secrets {
-				accounts[s.ID] = m.Account
-			}
-		}
-	}
-	return func(ctx context.Context, secret string, stage estate.Stage) (dbCredential, error) {
-		account, known := accounts[secret]
-		if !known {
-			return dbCredential{}, &estate.Failure{Kind: estate.Misconfigure, Doing: "read secret " + secret, Detail: "no secrets_manager in warroom.yaml lists it", Next: "list it where it is stored"}
-		}
-		aws, err := set.AWS(account)
-		if err != nil {
-			return dbCredential{}, err
-		}
-		v, err := aws.Value(ctx, secret, stage)
-		if err != nil {
-			return dbCredential{}, err
-		}
-		return dbCredential{version: v.VersionID, created: v.Created, field: v.Field}, nil
-	}
-}
-
 // postgres is one server with its probes.
 type postgres struct {
 	cfg     *config.Config
@@ -85,12 +43,13 @@ type postgres struct {
 	spec    *config.Postgres
 	client  *clients.Postgres
 	read    credentialReader
-	gate    *loginGate
+	gate    *gate
 	monitor *monitorPool
 	text    func(string, int) string
 
-	mu  sync.Mutex
-	app appLogin
+	mu    sync.Mutex
+	app   appLogin
+	works bool // the current version logged in the last time it was tried
 }
 
 // appLogin is what is known of the login that applications use now, from the
@@ -135,64 +94,86 @@ func (p *postgres) probes() []Probe {
 func (p *postgres) login(ctx context.Context, stage estate.Stage) Result {
 	doing := fmt.Sprintf("read the %s password of %s for %s", stage, p.spec.Secret, p.place())
 	l := estate.Login{Secret: p.spec.Secret, Stage: stage, User: p.spec.User, Database: p.spec.Database}
-	credential, err := p.read(ctx, p.spec.Secret, stage)
+	credential, err := p.read.get(ctx, p.spec.Secret, stage, doing)
 	var none *clients.NoVersionError
 	if errors.As(err, &none) {
+		p.judged(stage, false)
 		l.Outcome, l.Version, l.Message = estate.LoginNoSuch, none.Version, p.text(none.Error(), clients.DetailLimit)
 		return Result{Data: l}
 	}
 	if err != nil {
 		return p.failed(ctx, err, doing)
 	}
-	l.Version = credential.version
+	l.Version, l.Remembered = credential.version, credential.remembered
 	user, password, err := p.fields(credential)
 	if err != nil {
 		var failure *estate.Failure
 		if !errors.As(err, &failure) || failure.Kind != estate.BadSecret {
 			return p.failed(ctx, err, doing)
 		}
+		p.judged(stage, false)
 		l.Outcome, l.Message = estate.LoginUnusable, p.text(failure.Detail, clients.DetailLimit)
 		return Result{Data: l}
 	}
 	if stage == estate.StageCurrent {
 		p.learn(user, credential.created)
 	}
-	who := asker{by: p.by(estate.CheckLogin, string(stage)), database: p.spec.Database, share: p.cfg.Checks.LoginEvery}
-	made, err := p.gate.login(ctx, loginKey{p.place(), user, p.spec.Secret, credential.version}, who,
-		func(ctx context.Context) clients.LoginTry { return p.client.Login(ctx, user, password) })
+	who := asker{
+		by: p.by(estate.CheckLogin, string(stage)), database: p.spec.Database, share: p.cfg.Checks.LoginEvery,
+		// While the current version works, that another one is refused is how it
+		// should be: it is not asked again for as long as both stay what they are,
+		// unless a person wants to know.
+		rest: stage != estate.StageCurrent && p.currentWorks() && !byHand(ctx),
+	}
+	made, err := p.gate.present(ctx, gateKey{p.place(), user, p.spec.Secret, credential.version}, who,
+		func(ctx context.Context) outcome { return loginOutcome(p.client.Login(ctx, user, password)) })
 	if err != nil {
 		return p.failed(ctx, err, doing)
 	}
+	p.judged(stage, made.says == accepted)
 	return p.result(made, l)
+}
+
+// judged keeps whether the current version works.
+func (p *postgres) judged(stage estate.Stage, works bool) {
+	if stage != estate.StageCurrent {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.works = works
+}
+
+func (p *postgres) currentWorks() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.works
 }
 
 // result makes the probe's answer of a login that was made now or is remembered.
 func (p *postgres) result(made attempt, l estate.Login) Result {
-	r := Result{Interval: made.interval(p.cfg.Checks.LoginEvery)}
-	if made.remembered {
-		// A new version of the secret is looked for as often as ever.
-		r.At, r.Again = made.at, p.cfg.Checks.LoginEvery
-	}
-	if made.try.Err != nil {
-		r.Err = made.heldBack(made.try.Err)
-		return r
-	}
-	got := made.try.Login
-	if got.Database != l.Database && got.Outcome != estate.LoginWrong {
+	got, ok := made.data.(estate.Login)
+	r := made.result(nil, p.cfg.Checks.LoginEvery)
+	switch {
+	case made.err != nil:
+		r.Err = made.heldBack(made.err)
+	case !ok:
+		r.Err = &estate.Failure{Kind: estate.Broken, Doing: "log in to " + p.place(), Detail: "what is remembered is no login"}
+	case got.Database != l.Database && got.Outcome != estate.LoginWrong:
 		// What the server said of the other database need not hold for this one.
 		r.Err = made.heldBack(&estate.Failure{
 			Kind: estate.Paused, Doing: fmt.Sprintf("log in to %s as %s", p.place(), got.User),
 			Detail: fmt.Sprintf("the same credential was just refused for database %s: %s", got.Database, got.Message),
 		})
-		return r
+	default:
+		got.Secret, got.Stage, got.Version, got.Database, got.Remembered = l.Secret, l.Stage, l.Version, l.Database, l.Remembered
+		r.Data = got
 	}
-	got.Secret, got.Stage, got.Version, got.Database = l.Secret, l.Stage, l.Version, l.Database
-	r.Data = got
 	return r
 }
 
 // fields are the user and password of a credential.
-func (p *postgres) fields(c dbCredential) (user string, password estate.Secret, err error) {
+func (p *postgres) fields(c credential) (user string, password estate.Secret, err error) {
 	user = p.spec.User
 	if user == "" {
 		name, err := c.field("username")
@@ -221,7 +202,7 @@ func (p *postgres) application(ctx context.Context) (appLogin, error) {
 	if known.user != "" {
 		return known, nil
 	}
-	credential, err := p.read(ctx, p.spec.Secret, estate.StageCurrent)
+	credential, err := p.read.get(ctx, p.spec.Secret, estate.StageCurrent, "read the name of the application's role from "+p.spec.Secret+" for "+p.place())
 	if err == nil {
 		user := p.spec.User
 		if user == "" {

@@ -91,10 +91,11 @@ func (m *monitorPool) open(ctx context.Context) (*clients.PostgresSession, error
 	doing := "log in for monitoring to " + p.place()
 	limit := p.cfg.Checks.Timeout
 	var session *clients.PostgresSession
-	key := loginKey{place: p.place(), user: "service " + p.spec.Service, secret: "service", version: p.spec.Service}
-	try := func(ctx context.Context) (t clients.LoginTry) {
+	key := gateKey{place: p.place(), user: "service " + p.spec.Service, secret: "service", version: p.spec.Service}
+	try := func(ctx context.Context) outcome {
+		var t clients.LoginTry
 		session, t = p.client.OpenService(ctx, p.spec.Service, limit)
-		return t
+		return loginOutcome(t)
 	}
 	if p.spec.Monitor != "" || p.spec.Service == "" {
 		secret, fields := p.spec.Monitor, p.fields
@@ -103,7 +104,7 @@ func (m *monitorPool) open(ctx context.Context) (*clients.PostgresSession, error
 		} else {
 			fields = monitorFields
 		}
-		credential, err := p.read(ctx, secret, estate.StageCurrent)
+		credential, err := p.read.get(ctx, secret, estate.StageCurrent, "read the monitoring login of "+p.place()+" from "+secret)
 		if err != nil {
 			return nil, err
 		}
@@ -111,29 +112,31 @@ func (m *monitorPool) open(ctx context.Context) (*clients.PostgresSession, error
 		if err != nil {
 			return nil, err
 		}
-		key = loginKey{p.place(), user, secret, credential.version}
-		try = func(ctx context.Context) (t clients.LoginTry) {
+		key = gateKey{p.place(), user, secret, credential.version}
+		try = func(ctx context.Context) outcome {
+			var t clients.LoginTry
 			session, t = p.client.Open(ctx, user, password, limit)
-			return t
+			return loginOutcome(t)
 		}
 	}
 	// Of an earlier login only a refusal is of use here: what is wanted is the
 	// connection.
-	made, err := p.gate.login(ctx, key, asker{by: p.by("monitor", ""), database: p.spec.Database}, try)
+	made, err := p.gate.present(ctx, key, asker{by: p.by("monitor", ""), database: p.spec.Database}, try)
 	if err != nil {
 		return nil, err
 	}
-	if made.try.Err != nil {
-		return nil, made.heldBack(made.try.Err)
+	if made.err != nil {
+		return nil, made.heldBack(made.err)
 	}
 	if session != nil {
 		return session, nil
 	}
-	return nil, made.heldBack(refusedMonitor(made.try.Login, doing))
+	login, _ := made.data.(estate.Login)
+	return nil, made.heldBack(refusedMonitor(login, doing))
 }
 
 // monitorFields are the user and password of the monitoring role's own secret.
-func monitorFields(c dbCredential) (string, estate.Secret, error) {
+func monitorFields(c credential) (string, estate.Secret, error) {
 	user, err := c.field("username")
 	if err != nil {
 		return "", estate.Secret{}, err

@@ -251,7 +251,7 @@ func TestUnansweredProofIsNotRepeated(t *testing.T) {
 	if n := len(proofs); n != 1 {
 		t.Errorf("the server saw %d proofs in 3 minutes, want 1", n)
 	}
-	e.clock.advance(holdLogin)
+	e.clock.advance(hold)
 	kindIs(t, e.run(t, "db0", estate.CheckLogin, "AWSCURRENT").Err, estate.Silent)
 	if n := len(proofs); n != 2 {
 		t.Errorf("the server saw %d proofs after the rest, want 2", n)

@@ -341,7 +341,10 @@ func TestStoredValuesThatCannotBeUsed(t *testing.T) {
 	e.vault.put(pgSecret, estate.StageCurrent, pgVersion{err: &estate.Failure{Kind: estate.Denied, Detail: "no"}})
 	for _, check := range []string{estate.CheckRole, estate.CheckLogin} {
 		item := map[string]string{estate.CheckLogin: string(estate.StageCurrent)}[check]
-		kindIs(t, e.run(t, "db0", check, item).Err, estate.Denied)
+		f := kindIs(t, e.run(t, "db0", check, item).Err, estate.NoCredential)
+		if !strings.Contains(f.Detail, "not permitted: no") || f.Kind.Status() != estate.Unknown {
+			t.Errorf("%s: %v does not say what the store said", check, f)
+		}
 	}
 	if n := w.Primary().FailedLogins(); n != 0 {
 		t.Errorf("the server counts %d failed logins", n)

@@ -195,6 +195,7 @@ type pgVersion struct {
 	created        time.Time
 	unusable       string // why its fields cannot be read; empty when they can
 	err            error  // of the read itself
+	remembered     time.Time
 }
 
 func (v *pgVault) put(secret string, stage estate.Stage, version pgVersion) {
@@ -209,17 +210,17 @@ func (v *pgVault) put(secret string, stage estate.Stage, version pgVersion) {
 	v.versions[secret][stage] = version
 }
 
-func (v *pgVault) read(_ context.Context, secret string, stage estate.Stage) (dbCredential, error) {
+func (v *pgVault) read(_ context.Context, secret string, stage estate.Stage) (credential, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	one, ok := v.versions[secret][stage]
 	if !ok {
-		return dbCredential{}, &clients.NoVersionError{SecretID: secret, Stage: stage}
+		return credential{}, &clients.NoVersionError{SecretID: secret, Stage: stage}
 	}
 	if one.err != nil {
-		return dbCredential{}, one.err
+		return credential{}, one.err
 	}
-	return dbCredential{version: one.id, created: one.created, field: func(name string) (estate.Secret, error) {
+	return credential{version: one.id, created: one.created, remembered: one.remembered, field: func(name string) (estate.Secret, error) {
 		switch {
 		case one.unusable != "":
 			return estate.Secret{}, &estate.Failure{Kind: estate.BadSecret, Doing: "use version " + one.id, Detail: one.unusable}
@@ -271,7 +272,7 @@ func newPGEstate(t *testing.T, servers ...config.Postgres) *pgEstate {
 	}
 	e := &pgEstate{vault: &pgVault{}, probes: map[estate.Key]Probe{}, clock: &pgClock{now: time.Date(2026, 3, 4, 3, 0, 0, 0, time.UTC)}}
 	e.vault.put("watch", estate.StageCurrent, pgVersion{id: "w1", user: "wr_watch", password: pgWatch})
-	for _, p := range postgresProbesWith(cfg, clients.New(cfg), e.vault.read, newLoginGate(e.clock.Now)) {
+	for _, p := range postgresProbes(cfg, newSet(t, cfg), e.vault.read, newGate(e.clock.Now, nil)) {
 		if _, dup := e.probes[p.Key]; dup {
 			t.Fatalf("two probes for %v", p.Key)
 		}

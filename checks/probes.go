@@ -2,18 +2,30 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"warroom/internal/clients"
 	"warroom/internal/config"
+	"warroom/internal/estate"
 )
 
 // Probes is every read that an estate's configuration asks for. Nothing is
-// connected to before a probe runs.
+// connected to, and no file is read, before a probe runs.
 func Probes(cfg *config.Config, set *clients.Set) []Probe {
+	file := stateFile()
+	if cfg.Drill != "" {
+		file = nil // its servers live no longer than this process
+	}
+	with := shared{read: storedCredentials(set), gate: newGate(time.Now, file), own: map[estate.ID]*ownCalls{}, now: time.Now}
+	for i := range cfg.Components {
+		if c := &cfg.Components[i]; c.Gateway != nil {
+			with.own[estate.ID(c.ID)] = &ownCalls{}
+		}
+	}
 	return slices.Concat(
-		awsProbes(cfg, set),
-		postgresProbes(cfg, set),
+		awsProbes(cfg, set, with.own),
+		postgresProbes(cfg, set, with.read, with.gate),
 		tlsProbes(cfg, set),
-		httpProbes(cfg, set),
+		httpProbes(cfg, set, with),
 	)
 }

@@ -116,7 +116,8 @@ type task struct {
 	Probe
 	due    time.Time
 	ended  time.Time
-	failed int // runs that failed in a row
+	failed int  // runs that failed in a row
+	byHand bool // the next run is one that a person asked for
 }
 
 // event tells a lane about a run. A run reports once and is over once: together
@@ -154,7 +155,11 @@ func (l *lane) run(ctx context.Context, once bool) {
 			t := heap.Pop(&l.queue).(*task)
 			l.free--
 			running++
-			l.scheduler.start(ctx, t.Source, func() { l.execute(ctx, t) })
+			run := ctx
+			if t.byHand {
+				run, t.byHand = context.WithValue(ctx, handKey{}, true), false
+			}
+			l.scheduler.start(ctx, t.Source, func() { l.execute(run, t) })
 		}
 		if once && waiting == 0 || done == nil && running == 0 {
 			return
@@ -190,11 +195,17 @@ func (l *lane) hasten(want map[estate.ID]bool) {
 	now := time.Now()
 	for _, t := range l.queue {
 		if (want == nil || want[t.Key.Component]) && now.Sub(t.ended) >= manualGap {
-			t.due = now
+			t.due, t.byHand = now, true
 		}
 	}
 	heap.Init(&l.queue)
 }
+
+// handKey marks the context of a run that a person asked for.
+type handKey struct{}
+
+// byHand reports whether a person asked for this run.
+func byHand(ctx context.Context) bool { return ctx.Value(handKey{}) != nil }
 
 // wait is how long to wait after a run, and remembers how many failed in a row.
 func (t *task) wait(r Result) time.Duration {

@@ -66,7 +66,7 @@ const idlePerHost = 64
 func newAWS(s *Set, account config.AWSAccount) *AWS {
 	a := &AWS{set: s, account: account, pace: newPacer(), limit: s.cfg.Checks.Timeout}
 	if a.limit <= 0 {
-		a.limit = 5 * time.Second
+		a.limit = defaultLimit
 	}
 	switch {
 	case account.Profile != "":

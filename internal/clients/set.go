@@ -1,8 +1,10 @@
 package clients
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"warroom/internal/config"
 	"warroom/internal/estate"
@@ -16,15 +18,33 @@ type Set struct {
 	aws        map[string]*AWS
 	vault      map[string]*Vault
 	kubernetes map[string]*Kubernetes
+	keeper     map[string]string // the AWS account that keeps a watched secret
+	stored     storedValues
 
 	mu      sync.Mutex
 	closers []func()
 }
 
+// defaultLimit bounds a call where no timeout is configured.
+const defaultLimit = 5 * time.Second
+
 // New prepares the connections that cfg names. It opens nothing and cannot fail:
 // what is wrong with a connection shows when it is used.
 func New(cfg *config.Config) *Set {
-	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}}
+	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]string{}}
+	ctx, end := context.WithCancel(context.Background())
+	s.closers = append(s.closers, end)
+	s.stored = storedValues{fetch: s.fetchStored, now: time.Now, limit: cfg.Checks.Timeout, ctx: ctx, entries: map[storedKey]*storedEntry{}}
+	if s.stored.limit <= 0 {
+		s.stored.limit = defaultLimit
+	}
+	for i := range cfg.Components {
+		if m := cfg.Components[i].SecretsManager; m != nil {
+			for _, secret := range m.Secrets {
+				s.keeper[secret.ID] = m.Account
+			}
+		}
+	}
 	for _, account := range cfg.AWS {
 		s.aws[account.Name] = newAWS(s, account)
 	}
