@@ -5,8 +5,9 @@ LDFLAGS     := -s -w
 LAB         := .cache/lab
 GOFMT       := $(shell go env GOROOT)/bin/gofmt
 
-# Packages whose tests use the lab's servers: those that read WARROOM_LAB.
-LAB_PACKAGES = $(shell grep -rl --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache WARROOM_LAB . | xargs -r -n1 dirname | sort -u)
+# Packages whose tests use the lab: those that read WARROOM_LAB, by labtest or
+# by themselves.
+LAB_PACKAGES = $(shell grep -rlE --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache 'WARROOM_LAB|labtest\.' . | xargs -r -n1 dirname | sort -u)
 
 .PHONY: build test test-go test-lab lab-setup bench lint release-builds release-docs release-check clean FORCE
 
@@ -25,7 +26,7 @@ test-go:
 
 ## test-lab: once more the packages with tests on real servers, at full speed
 test-lab: $(LAB) lab-setup
-	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test reads WARROOM_LAB' >&2; exit 1; }
+	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test uses the lab' >&2; exit 1; }
 	$(LAB) run -- go test -count=1 $(LAB_PACKAGES)
 
 ## lab-setup: install what the real servers need, where we may

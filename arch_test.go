@@ -57,8 +57,10 @@ var mayImport = map[string][]string{
 	"internal/cli":      {anything},
 	"":                  {"internal/cli"}, // main.go
 	// support, no part of the product
-	"ui/driver": {"ui"},
-	"bench":     nil,
+	"ui/driver":                  {"ui"},
+	"internal/labtest":           nil,
+	"internal/estate/estatetest": {"internal/estate"},
+	"bench":                      nil,
 }
 
 const anything = "*"
@@ -67,7 +69,7 @@ const anything = "*"
 var families = []string{"internal/drill"}
 
 // testSupport are packages that only tests may import.
-var testSupport = []string{"ui/driver"}
+var testSupport = []string{"ui/driver", "internal/labtest", "internal/estate/estatetest"}
 
 // pureModules are the modules that pure packages may use: they compute text,
 // width and colour, or parse.

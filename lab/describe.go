@@ -18,6 +18,8 @@ type Description struct {
 	Moto     *MotoURL     `json:"moto,omitempty"`
 	TLS      *TLSURL      `json:"tls,omitempty"`
 	TLSOther *TLSURL      `json:"tls_other,omitempty"`
+	PSQL     string       `json:"psql,omitempty"`    // path of the program
+	AWS      string       `json:"aws_cli,omitempty"` // path of the program
 }
 
 // PostgresURL is how to reach a PostgreSQL server.

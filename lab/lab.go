@@ -35,7 +35,7 @@ type Peer interface {
 // Peers are all servers of the lab, in the order in which they are listed.
 func Peers() []Peer {
 	primary := &postgresPrimary{}
-	return []Peer{primary, &postgresReplica{primary: primary}, &moto{}, &tlsServer{}}
+	return []Peer{primary, &postgresReplica{primary: primary}, &moto{}, &tlsServer{}, &tools{}}
 }
 
 // Site is where a lab runs: what its peers share.

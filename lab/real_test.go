@@ -30,7 +30,7 @@ func running(t *testing.T) Description {
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	if d.Primary == nil || d.Replica == nil || d.Moto == nil || d.TLS == nil || d.TLSOther == nil {
+	if d.Primary == nil || d.Replica == nil || d.Moto == nil || d.TLS == nil || d.TLSOther == nil || d.PSQL == "" || d.AWS == "" {
 		t.Fatalf("a peer is missing in %s", text)
 	}
 	return d

@@ -5,18 +5,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warroom/internal/labtest"
 )
 
-// TestCommandLine drives the endpoint with the real aws command line, where
-// there is one.
+// TestCommandLine drives the endpoint with the real aws command line.
 func TestCommandLine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each aws command takes a second or two")
 	}
-	bin, err := exec.LookPath("aws")
-	if err != nil {
-		t.Skip("no aws command on this machine")
-	}
+	bin := labtest.Tool(t, "aws")
 	r := newRig(t)
 	rotating(r)
 	r.AddKey(Key{ID: "11111111-2222-4333-8444-555555555555", Alias: "alias/prod", Rotation: true})

@@ -8,15 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warroom/internal/labtest"
 )
 
-// psql runs the real psql, where there is one.
+// psql runs the real psql.
 func (w *world) psql(t *testing.T, address, user, password, database string, args ...string) (out string, err error) {
 	t.Helper()
-	path, err := exec.LookPath("psql")
-	if err != nil {
-		t.Skip("psql is not on PATH")
-	}
+	path := labtest.Tool(t, "psql")
 	host, port, _ := net.SplitHostPort(address)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
