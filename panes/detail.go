@@ -113,7 +113,7 @@ func (d *detail) standing() {
 		if t := took(one.Took); t != "" {
 			s += ", the longest read took " + t
 		}
-		d.row(span{theme.Muted, f.say(s)})
+		d.text(0, "", theme.Muted, s)
 	}
 }
 
@@ -405,4 +405,6 @@ func expiry(p estate.Policy) string {
 // ago is an age in a sentence.
 func (d *detail) ago(t time.Time) string { return since(t, d.f.Now) }
 
-func since(t, now time.Time) string { return strings.Replace(Age(t, now), "<", "less than ", 1) + " ago" }
+func since(t, now time.Time) string {
+	return strings.Replace(Age(t, now), "<", "less than ", 1) + " ago"
+}

@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"warroom/checks"
-	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/drill"
 	"warroom/internal/estate"
@@ -69,29 +67,24 @@ type writer func(io.Writer, *estate.Readings) error
 // check runs every check once, writes the readings and returns the verdict as an
 // exit code.
 func check(ctx context.Context, cfg *config.Config, out, progress io.Writer, write writer) error {
-	set := clients.New(cfg)
-	defer set.Close()
-	probes := checks.Probes(cfg, set)
-	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
 	var done atomic.Int64
-	stop := showProgress(progress, &done, len(probes))
-	checks.NewScheduler(probes, checks.Options{
-		Concurrency: cfg.Checks.Concurrency,
-		Post:        func(o estate.Observation) { board.Post(o); done.Add(1) },
-	}).Once(ctx)
+	o := observe(cfg, nil, func() { done.Add(1) })
+	defer o.set.Close()
+	stop := showProgress(progress, &done, o.reads)
+	o.scheduler.Once(ctx)
 	stop()
 	if err := ctx.Err(); err != nil {
-		return failed(fmt.Errorf("check %s: interrupted after %d of %d reads: %w", cfg.Environment, done.Load(), len(probes), err))
+		return failed(fmt.Errorf("check %s: interrupted after %d of %d reads: %w", cfg.Environment, done.Load(), o.reads, context.Cause(ctx)))
 	}
 	// The second net: no value that was read leaves, whatever text it got into.
 	// The texts are scrubbed before they are encoded, and the whole after, so that
 	// neither an encoding nor a write in two parts hides a value.
-	readings := estate.Derive(board.Snapshot(), time.Now()).Texts(set.Net().Scrub)
+	readings := estate.Derive(o.board.Snapshot(), time.Now()).Texts(o.set.Net().Scrub)
 	var text strings.Builder
 	if err := write(&text, readings); err != nil {
 		return failed(fmt.Errorf("word the readings: %w", err))
 	}
-	if _, err := io.WriteString(out, set.Net().Scrub(text.String())); err != nil {
+	if _, err := io.WriteString(out, o.set.Net().Scrub(text.String())); err != nil {
 		return failed(fmt.Errorf("write the readings: %w", err))
 	}
 	return verdict(readings.Summary())

@@ -35,17 +35,22 @@ type observer struct {
 	set       *clients.Set
 	board     *checks.Board
 	scheduler *checks.Scheduler
+	reads     int // in one round
 }
 
-// observe prepares the checks of an estate. Nothing is connected to.
-func observe(cfg *config.Config) *observer {
+// observe prepares the checks of an estate. Nothing is connected to. seen, where
+// there is one, hears of every read; run, where there is one, starts goroutines.
+func observe(cfg *config.Config, run func(context.Context, string, func()), seen func()) *observer {
 	set := clients.New(cfg)
 	probes := checks.Probes(cfg, set)
 	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
+	post := board.Post
+	if seen != nil {
+		post = func(o estate.Observation) { board.Post(o); seen() }
+	}
 	return &observer{
-		set:       set,
-		board:     board,
-		scheduler: checks.NewScheduler(probes, checks.Options{Concurrency: cfg.Checks.Concurrency, Post: board.Post, Go: ui.Go}),
+		set: set, board: board, reads: len(probes),
+		scheduler: checks.NewScheduler(probes, checks.Options{Concurrency: cfg.Checks.Concurrency, Post: post, Go: run}),
 	}
 }
 
@@ -64,7 +69,7 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	// A console holds little that lives long and makes garbage with every batch:
 	// collecting sooner keeps it small beside the other tools of a bad night.
 	debug.SetGCPercent(50)
-	o := observe(cfg)
+	o := observe(cfg, ui.Go, nil)
 	defer o.set.Close()
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
 	options.Scrub = o.set.Net().Scrub

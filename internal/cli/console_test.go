@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,9 @@ func TestTheDetailOfTheBlockedDatabase(t *testing.T) {
 		d.WaitText("Go to or do")
 		d.Type("postgresql primary")
 		d.Press("enter")
-		d.WaitText("VALID UNTIL passed", "Login AWSCURRENT", "source: PostgreSQL login app_user@")
+		d.WaitText("VALID UNTIL passed", "source: PostgreSQL login app_user@")
+		d.Press(slices.Repeat([]string{"j"}, 20)...)
+		d.WaitText("Login AWSCURRENT", "28P01")
 		d.Press("q")
 		if err := d.WaitEnd(); err != nil {
 			t.Errorf("%dx%d: %v", size.Width, size.Height, err)
@@ -84,7 +87,7 @@ func visit(d *driver.Terminal, cfg *config.Config, keys ...string) {
 		d.WaitText("Go to or do")
 		d.Type(strings.ToLower(c.Name))
 		d.Press("enter")
-		d.WaitText("esc back", c.Name+" ·")
+		d.WaitText("esc back", c.Name)
 		d.Press(keys...)
 		d.Press("esc")
 		d.WaitGone("esc back")
