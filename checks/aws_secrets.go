@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +33,7 @@ func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
 }
 
 func (b awsBuilder) describe(id string) Probe {
+	since := &pendingSince{}
 	return b.probe(estate.CheckDescribe, id, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
 			out, err := s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
@@ -41,8 +43,63 @@ func (b awsBuilder) describe(id string) Probe {
 			if aws.ToString(out.Name) == "" && aws.ToString(out.ARN) == "" {
 				return nil, hollow("the secret's name and ARN")
 			}
-			return b.description(id, out), nil
+			d := b.description(id, out)
+			if version := lonePending(out.VersionIdsToStages); version != "" {
+				d.PendingSince = since.of(ctx, s, id, version)
+			}
+			return d, nil
 		})
+}
+
+// lonePending is the version under AWSPENDING that is not current: a rotation
+// under way, or one that did not end.
+func lonePending(versions map[string][]string) string {
+	for id, stages := range versions {
+		if slices.Contains(stages, string(estate.StagePending)) && !slices.Contains(stages, string(estate.StageCurrent)) {
+			return id
+		}
+	}
+	return ""
+}
+
+// pendingAgain is how long a version whose age was not told is not asked for
+// again: that we may not ask is known after once.
+const pendingAgain = 10 * time.Minute
+
+// pendingSince finds out when a pending version was made, which DescribeSecret
+// does not say. It never changes, so it is asked once a version.
+type pendingSince struct {
+	mu      sync.Mutex
+	version string
+	made    time.Time
+	asked   time.Time
+}
+
+// of is when a version was made; zero when that is not told. It takes at most
+// half of the time that is left, as the description must stand without it.
+func (p *pendingSince) of(ctx context.Context, s *clients.AWSServices, id, version string) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.version == version && (!p.made.IsZero() || time.Since(p.asked) < pendingAgain) {
+		return p.made
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	// Versions without a label are left out: those with one fit a page.
+	out, err := s.SecretsManager.ListSecretVersionIds(ctx, &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String(id), MaxResults: aws.Int32(100)})
+	p.version, p.made, p.asked = version, time.Time{}, time.Now()
+	if err != nil {
+		return p.made
+	}
+	for _, v := range out.Versions {
+		if aws.ToString(v.VersionId) == version {
+			p.made = aws.ToTime(v.CreatedDate)
+		}
+	}
+	return p.made
 }
 
 func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOutput) estate.SecretDescription {

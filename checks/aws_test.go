@@ -90,6 +90,15 @@ func TestAWSReads(t *testing.T) {
 				Replicas: []estate.SecretReplica{{Region: "us-east-1", Status: "Failed", Message: "no key"}},
 				Versions: []estate.SecretVersion{{ID: "v1", Stages: []estate.Stage{"AWSCURRENT", "AWSPREVIOUS"}}, {ID: "v2", Stages: []estate.Stage{"AWSPENDING"}}},
 			}},
+		"secret whose pending version has an age": {estate.CheckDescribe, map[string]http.HandlerFunc{
+			"DescribeSecret":       awsAnswer(`{"Name":"prod/db/postgres","VersionIdsToStages":{"v2":["AWSPENDING"],"v1":["AWSCURRENT"]}}`),
+			"ListSecretVersionIds": awsAnswer(`{"Versions":[{"VersionId":"v1","CreatedDate":100},{"VersionId":"v2","CreatedDate":200}]}`)},
+			estate.SecretDescription{Secret: "prod/db/postgres", PendingSince: at(200), Versions: []estate.SecretVersion{
+				{ID: "v1", Stages: []estate.Stage{"AWSCURRENT"}}, {ID: "v2", Stages: []estate.Stage{"AWSPENDING"}}}}},
+		"secret whose versions may not be listed": {estate.CheckDescribe, map[string]http.HandlerFunc{
+			"DescribeSecret":       awsAnswer(`{"Name":"prod/db/postgres","VersionIdsToStages":{"v2":["AWSPENDING"]}}`),
+			"ListSecretVersionIds": apiError(400, "AccessDeniedException", "no")},
+			estate.SecretDescription{Secret: "prod/db/postgres", Versions: []estate.SecretVersion{{ID: "v2", Stages: []estate.Stage{"AWSPENDING"}}}}},
 		"secret that does not exist": {estate.CheckDescribe, map[string]http.HandlerFunc{"DescribeSecret": apiError(400, "ResourceNotFoundException", "no such")}, estate.Missing},
 		"answer without a secret":    {estate.CheckDescribe, map[string]http.HandlerFunc{"DescribeSecret": awsAnswer(`{}`)}, estate.BadAnswer},
 		"inventory over two pages": {estate.CheckInventory, map[string]http.HandlerFunc{"ListSecrets": awsAnswer(
@@ -282,4 +291,40 @@ func TestMayInvoke(t *testing.T) {
 			t.Errorf("mayInvoke(%q) found no fault", policy)
 		}
 	}
+}
+
+func TestTheAgeOfAPendingVersionIsAskedOnce(t *testing.T) {
+	fake := newFakeAWS(t)
+	fake.on("ListSecretVersionIds", awsAnswer(`{"Versions":[{"VersionId":"v2","CreatedDate":200}]}`))
+	cfg := awsConfig(fake.URL)
+	p := probeOf(t, awsProbes(cfg, newSet(t, cfg), nil), estate.CheckDescribe)
+	step := func(what, stages string, calls int, since int64) {
+		t.Helper()
+		fake.on("DescribeSecret", awsAnswer(`{"Name":"prod/db/postgres","VersionIdsToStages":`+stages+`}`))
+		d, ok := read(t, p).Data.(estate.SecretDescription)
+		var got int64
+		if !d.PendingSince.IsZero() {
+			got = d.PendingSince.Unix()
+		}
+		if n := fake.called("ListSecretVersionIds"); !ok || n != calls || got != since {
+			t.Errorf("%s: %d calls (want %d), since %d (want %d)", what, n, calls, got, since)
+		}
+	}
+	step("none pending", `{"v1":["AWSCURRENT"]}`, 0, 0)
+	step("left on the current one", `{"v1":["AWSCURRENT","AWSPENDING"]}`, 0, 0)
+	step("pending", `{"v1":["AWSCURRENT"],"v2":["AWSPENDING"]}`, 1, 200)
+	step("still", `{"v1":["AWSCURRENT"],"v2":["AWSPENDING"]}`, 1, 200)
+	fake.on("ListSecretVersionIds", apiError(400, "AccessDeniedException", "no"))
+	step("another, and denied", `{"v1":["AWSCURRENT"],"v3":["AWSPENDING"]}`, 2, 0)
+	step("not asked again soon", `{"v1":["AWSCURRENT"],"v3":["AWSPENDING"]}`, 2, 0)
+	// A list that never answers leaves the description its time.
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	fake.on("ListSecretVersionIds", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-stop:
+		case <-r.Context().Done():
+		}
+	})
+	step("silent", `{"v1":["AWSCURRENT"],"v4":["AWSPENDING"]}`, 3, 0)
 }

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"warroom/internal/clients"
@@ -10,8 +11,8 @@ import (
 )
 
 // Statements of the monitoring reads. Our own sessions are left out of what they
-// count. PostgreSQL 14 and later have every column; a role in pg_monitor may
-// read them all.
+// count. PostgreSQL 14 and later have every column, 10 and later all but one; a
+// role in pg_monitor may read them all.
 const (
 	sqlRole = `SELECT r.rolcanlogin, r.rolconnlimit,
   coalesce(r.rolvaliduntil = 'infinity', false),
@@ -25,10 +26,14 @@ FROM pg_roles r WHERE r.rolname = $1::text`
   current_setting('max_connections')::int,
   current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int,
   count(*) FILTER (WHERE CASE WHEN a.wait_event_type = 'Lock' THEN cardinality(pg_blocking_pids(a.pid)) > 0 ELSE false END),
-  coalesce(extract(epoch FROM now() - (SELECT min(l.waitstart) FROM pg_locks l WHERE NOT l.granted)), 0)::float8,
+  ` + sqlWaited + `,
   CASE WHEN $2::float8 IS NULL THEN -1 ELSE count(*) FILTER (WHERE a.usename = $1::text AND a.backend_type = 'client backend'
     AND coalesce(a.application_name, '') <> 'warroom' AND a.backend_start < to_timestamp($2::float8)) END
 FROM pg_stat_activity a`
+
+	// Since when a lock is waited for is known from PostgreSQL 14 on.
+	sqlWaited   = `coalesce(extract(epoch FROM now() - (SELECT min(l.waitstart) FROM pg_locks l WHERE NOT l.granted)), 0)::float8`
+	sqlNoWaited = `0::float8`
 
 	sqlRecovery = `SELECT pg_is_in_recovery()`
 
@@ -198,6 +203,15 @@ func epochTime(epoch float64) time.Time {
 	return time.UnixMicro(int64(math.Round(epoch * 1e6))).UTC()
 }
 
+// connectionsOf is the statement for a server of that major version; 0 is not
+// known.
+func connectionsOf(version int) string {
+	if version > 0 && version < 14 {
+		return strings.Replace(sqlConnections, sqlWaited, sqlNoWaited, 1)
+	}
+	return sqlConnections
+}
+
 // connections reads the use of connection slots.
 func (p *postgres) connections(ctx context.Context) Result {
 	doing := "read sessions at " + p.place()
@@ -213,7 +227,7 @@ func (p *postgres) connections(ctx context.Context) Result {
 	var out estate.Connections
 	seesAll := false
 	err = p.monitor.read(ctx, doing, func(s *clients.PostgresSession) error {
-		return s.Read(ctx, doing, sqlConnections, []any{app.user, since}, func(scan func(...any) error) error {
+		return s.Read(ctx, doing, connectionsOf(s.Version()), []any{app.user, since}, func(scan func(...any) error) error {
 			var waited float64
 			if err := scan(&seesAll, &out.Used, &out.Max, &out.Reserved, &out.Blocked, &waited, &out.OldSessions); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/drill/pgsim"
 	"warroom/internal/estate"
@@ -360,5 +361,28 @@ func TestPostgresProbesAndKeys(t *testing.T) {
 	if p.Source != "PostgreSQL login app_user@db.example.com:5432/production, AWSPREVIOUS of prod/db/postgres" || p.System != "pg:db0" ||
 		p.Interval != 30*time.Second || p.Timeout != 5*time.Second {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// PostgreSQL before 14 does not know since when a session waits for a lock.
+func TestOlderServersAreAskedForLess(t *testing.T) {
+	for version, asks := range map[int]bool{0: true, 10: false, 13: false, 14: true, 18: true} {
+		got := connectionsOf(version)
+		if strings.Contains(got, "waitstart") != asks || strings.Count(got, ",\n") != strings.Count(sqlConnections, ",\n") {
+			t.Errorf("version %d: %s", version, got)
+		}
+	}
+	for said, want := range map[string]int{"13.14": 13, "9.6.24": 9, "15.8 (Debian 15.8-1)": 15, "17beta1": 17, "unknown": 0} {
+		w := newSimWorld(t, func(o *pgsim.Options) { o.ServerVersion = said })
+		at := w.at(false)
+		c := clients.NewPostgres(clients.PostgresServer{Host: at.Host, Port: at.Port, Database: at.Database, SSLMode: at.SSLMode, CACert: at.CACert}, clients.Strip)
+		s, try := c.Open(t.Context(), "wr_watch", estate.NewSecret(pgWatch), time.Second)
+		if s == nil {
+			t.Fatalf("%+v", try)
+		}
+		if got := s.Version(); got != want {
+			t.Errorf("%q is version %d, want %d", said, got, want)
+		}
+		s.Close()
 	}
 }

@@ -74,7 +74,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 
 // paces are requests a second and the burst allowed, per account and operation,
 // below the quotas that AWS publishes (Service Quotas, per account and region):
-// Secrets Manager ListSecrets and BatchGetSecretValue 100/s, DescribeSecret
+// Secrets Manager ListSecrets and BatchGetSecretValue 100/s, ListSecretVersionIds 50/s, DescribeSecret
 // 40,000/s, GetSecretValue 10,000/s; KMS DescribeKey 2,000/s,
 // GetKeyRotationStatus 1,000/s; Lambda GetPolicy 15/s, and 15/s for all other
 // control plane calls together; CloudWatch GetMetricData 50/s; Logs FilterLogEvents 5/s in the
@@ -88,6 +88,7 @@ var paces = map[string]struct {
 	"BatchGetSecretValue":  {40, 20},
 	"DescribeSecret":       {500, 200},
 	"GetSecretValue":       {200, 100},
+	"ListSecretVersionIds": {20, 20},
 	"DescribeKey":          {100, 50},
 	"GetKeyRotationStatus": {50, 25},
 	lambdaControl:          {8, 7},

@@ -62,8 +62,10 @@ func sortPostgres(code string) estate.FailureKind {
 		return estate.Denied
 	case "57014":
 		return estate.Silent
-	case "42P01", "42703", "42883":
-		return estate.Missing
+	case "42P01", "42703", "42883", "0A000":
+		// Catalog or function of another version, or one that a managed server
+		// (Aurora, for positions in the WAL) does not support.
+		return estate.NotSupported
 	}
 	return estate.ServerError
 }
@@ -78,6 +80,8 @@ func nextPostgres(code string) string {
 		return "the server is slow: look at what it waits for"
 	case "53300":
 		return "free connection slots"
+	case "42P01", "42703", "42883", "0A000":
+		return "this server's version does not know what was asked; PostgreSQL 14 or later is needed, and managed servers leave some of it out"
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package clients
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,6 +67,21 @@ func (s *PostgresSession) Read(ctx context.Context, doing, sql string, args []an
 		return s.client.failure(ctx, err, nil, doing)
 	}
 	return nil
+}
+
+// Version is the server's major version, as it or a pooler before it states;
+// 0 when that is no number.
+func (s *PostgresSession) Version() int {
+	text := s.conn.PgConn().ParameterStatus("server_version")
+	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(text)
+	}
+	major, err := strconv.Atoi(text[:end])
+	if err != nil {
+		return 0
+	}
+	return major
 }
 
 // Broken reports whether the connection can no longer be used.

@@ -158,3 +158,17 @@ func pgFile(t *testing.T, name, text string) string {
 	}
 	return path
 }
+
+func TestWhatAServerDoesNotKnowIsNotItsFailure(t *testing.T) {
+	p := NewPostgres(PostgresServer{Host: "db", Port: 5432}, Strip)
+	for code, want := range map[string]estate.FailureKind{
+		"42703": estate.NotSupported, "42P01": estate.NotSupported, "42883": estate.NotSupported, "0A000": estate.NotSupported,
+		"42501": estate.Denied, "57014": estate.Silent, "XX000": estate.ServerError,
+	} {
+		var f *estate.Failure
+		err := p.failure(t.Context(), &pgconn.PgError{Code: code, Message: "words"}, nil, "read")
+		if !errors.As(err, &f) || f.Kind != want || want == estate.NotSupported && (f.Kind.Status() != estate.Unknown || !strings.Contains(f.Next, "PostgreSQL 14")) {
+			t.Errorf("%s: %v, want kind %q", code, err, want)
+		}
+	}
+}

@@ -106,11 +106,12 @@ func TestProviderLimits(t *testing.T) {
 			t.Errorf("%s: %d, %q left; want %d, %q", path, w.Code, w.Header().Get("X-RateLimit-Remaining"), code, remaining)
 		}
 	}
-	step("/v1/account", "key-1", 200, "2")
-	step("/v1/data", "key-1", 200, "1")
+	step("/health", "key-1", 200, "2")
+	step("/v1/account", "key-1", 200, "1")
 	step("/v1/data", "key-1", 200, "0")
 	step("/v1/data", "key-1", 429, "0")
-	step("/v1/account", "key-1", 200, "0")
+	step("/v1/account", "key-1", 429, "0")
+	step("/health", "key-1", 200, "0")
 	if w := ask(p, "/v1/data", "Bearer key-1"); w.Header().Get("Retry-After") != "1561" {
 		t.Errorf("Retry-After %q, want the 26 minutes to the hour", w.Header().Get("Retry-After"))
 	}

@@ -10,8 +10,7 @@ import (
 )
 
 // Provider is somebody else's API: it knows its keys, and limits the calls made
-// with each of them per window. /v1/account and /health tell about a key and do
-// not count against its limit.
+// with each of them per window. /health does not count against the limit.
 type Provider struct {
 	Limit  int           // calls a window
 	Window time.Duration // windows begin at multiples of it
@@ -98,7 +97,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.window, k.used = window, 0
 	}
 	reset := window.Add(p.Window)
-	counted := r.URL.Path != "/v1/account" && r.URL.Path != "/health"
+	counted := r.URL.Path != "/health"
 	exhausted := counted && k.used >= p.Limit
 	if counted && !exhausted {
 		k.used++
