@@ -9,7 +9,7 @@ import (
 
 // Copy is the reading of one component as plain text, to be pasted into the
 // channel of an incident: where it was read, when and whether in a drill; how
-// the component stands and why; whom to page; every figure in a line with its
+// the component stands and why; whom to page; where it is; every figure in a line with its
 // age and source; and who is hit. It ends in a line end.
 func Copy(f Frame, r *estate.Readings, id estate.ID) string {
 	var b strings.Builder
@@ -37,6 +37,9 @@ func Copy(f Frame, r *estate.Readings, id estate.ID) string {
 	put(head, f.dot(), f.Now.UTC().Format("2006-01-02 15:04 UTC"))
 	if s := f.whom(&c); s != "" {
 		put(s)
+	}
+	if s := f.say(c.Target); s != "" {
+		put("target: ", s)
 	}
 	if s := f.say(one.Reason); s != "" {
 		put("reason: ", s)

@@ -19,10 +19,13 @@ func Footer(f Frame, keys []KeyHint, message string) []string {
 		l.put(theme.Message, m)
 		l.skip(3)
 	}
-	first := true
+	first, between := true, 3
+	if f.Width < 100 {
+		between = 2
+	}
 	for _, k := range keys {
 		h := f.hint(k)
-		gap := 3
+		gap := between
 		if first {
 			gap = 0
 		}

@@ -40,7 +40,6 @@ func consumers(rs *estate.Readings, id estate.ID) []consumer {
 	if len(ids) == 0 {
 		return nil
 	}
-	through := t.SecretsOf(id)
 	out := make([]consumer, 0, len(ids))
 	for i := range t.Components {
 		c := &t.Components[i]
@@ -49,7 +48,7 @@ func consumers(rs *estate.Readings, id estate.ID) []consumer {
 		}
 		one := consumer{c: c, r: &rs.All[i]}
 		for _, s := range c.Secrets {
-			if slices.Contains(through, s) && s != c.Monitor {
+			if s != c.Monitor && t.Through(id, s) {
 				one.secrets = append(one.secrets, s)
 			}
 		}
@@ -64,9 +63,9 @@ func (one consumer) hit(r *estate.Reading) bool {
 	return known(r.Status) > estate.OK && known(one.r.Status) > estate.OK
 }
 
-// hitLabel is how consumers are introduced: as hit when any of them is.
-func hitLabel(all []consumer, r *estate.Reading) string {
-	if slices.ContainsFunc(all, func(one consumer) bool { return one.hit(r) }) {
+// label is how a consumer is introduced.
+func (one consumer) label(r *estate.Reading) string {
+	if one.hit(r) {
 		return "Hit:"
 	}
 	return "Used by:"
@@ -90,11 +89,13 @@ func (d *detail) hit() {
 	if len(all) == 0 {
 		return
 	}
-	label := hitLabel(all, d.one) + " "
+	label, last := "", ""
 	shown := all[:min(len(all), hitShown)]
-	for i, one := range shown {
-		if i > 0 {
+	for _, one := range shown {
+		if label = one.label(d.one) + " "; label == last {
 			label = spaces(len(label))
+		} else {
+			last = label
 		}
 		name, tail := f.consumer(one)
 		room := d.n - len(label)
@@ -111,14 +112,21 @@ func (d *detail) hit() {
 	}
 }
 
-// hitLine says in one line of a box who uses its secrets: the worst first, as
-// many as fit.
+// hitLine says in one line of a box who is hit, as many as fit, or when nobody
+// is who uses its secrets.
 func (f Frame) hitLine(b *box, rs *estate.Readings, n int) spans {
 	all := consumers(rs, b.c.ID)
 	if len(all) == 0 {
 		return nil
 	}
-	out := spans{{theme.Muted, hitLabel(all, b.r) + " "}}
+	label := all[0].label(b.r) // the worst stands first
+	for i, one := range all {
+		if one.label(b.r) != label {
+			all = all[:i]
+			break
+		}
+	}
+	out := spans{{theme.Muted, label + " "}}
 	for i, one := range all {
 		item := spans{{token(one.r.Status), f.glyph(one.r.Status) + " "}, {theme.Text, f.say(one.c.Name)}}
 		if i > 0 {

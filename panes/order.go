@@ -98,3 +98,14 @@ func (e entry) has(t *estate.Topology, w string) bool {
 	}
 	return slices.ContainsFunc(c.Secrets, in) || slices.ContainsFunc(t.SecretsOf(c.ID), in)
 }
+
+// Named reports whether one of the components is called what the filter says,
+// by name or id.
+func Named(r *estate.Readings, ids []estate.ID, filter string) bool {
+	words := strings.Fields(strings.ToLower(filter))
+	return slices.ContainsFunc(ids, func(id estate.ID) bool {
+		c, ok := r.Snapshot.Topology.Component(id)
+		called := strings.ToLower(c.Name + " " + string(id))
+		return ok && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(called, w) })
+	})
+}

@@ -142,6 +142,10 @@ func Fuzzy(query string, choices []Choice) []int {
 			}
 			score -= 100
 		}
+		// What is called what was typed stands together, in its order.
+		if q := strings.TrimSpace(query); q != "" && len(c.Label) >= len(q) && strings.EqualFold(c.Label[:len(q)], q) {
+			score = 1000
+		}
 		if query != "" && strings.EqualFold(c.Key, query) {
 			score += 50
 		}

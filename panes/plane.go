@@ -11,6 +11,7 @@ type PlaneView struct {
 	Focused  bool
 	Selected estate.ID // under the cursor; marked when the pane has the focus
 	Filter   string    // as for PlaneOrder; empty shows all
+	Alone    bool      // the other panes are not on the screen: the frame says that there are
 }
 
 // Plane draws one plane as a pane with frame, title and summary. Every

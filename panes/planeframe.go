@@ -91,6 +91,10 @@ func (p *planeRows) bottom() string {
 	}
 	more(p.above, p.worstAbove, f.Theme.Glyphs.Up)
 	more(p.below, p.worstBelow, f.Theme.Glyphs.Down)
+	if s := fmt.Sprintf("%d of %d panes%stab", int(p.v.Plane)+1, len(estate.Planes), f.dot()); p.v.Alone && l.left() > width(s)+4 {
+		l.rule(p.accent(), fr.Across, l.left()-width(s)-3)
+		l.skip(1).put(theme.Muted, s).skip(1)
+	}
 	l.rule(p.accent(), fr.Across, f.Width-1-l.at)
 	l.limit = f.Width
 	l.put(p.accent(), fr.BottomRight)

@@ -43,13 +43,23 @@ func cannotCheckOne(m *Model) string {
 func checkOne(m *Model) tea.Cmd {
 	id := m.subject()
 	m.say("checking " + m.name(id))
+	m.await(id)
 	return m.guard.command("checking now", func() tea.Msg { m.opt.Checker.CheckNow(id); return nil })
 }
 
 // checkAll makes every check due.
 func checkAll(m *Model) tea.Cmd {
 	m.say("checking every component")
+	m.await("")
 	return m.guard.command("checking now", func() tea.Msg { m.opt.Checker.CheckNow(); return nil })
+}
+
+// liveNow names in the footer what z does while the frame is frozen.
+func liveNow(m *Model) string {
+	if m.frozen.IsZero() {
+		return ""
+	}
+	return "live"
 }
 
 // toggleFreeze holds what is shown, or shows live data again. What is seen goes
@@ -73,12 +83,12 @@ func (m *Model) toggleShare() {
 	m.say("share mode is off: hosts, account ids and ARNs show")
 }
 
-// copyReading puts the reading of a component on the clipboard, as text and
+// copyReading puts the reading of a component on the clipboard, as plain text
 // with the same masks as the screen.
 func copyReading(m *Model) tea.Cmd {
 	id := m.subject()
 	m.say(fmt.Sprintf("copied %s, if the terminal lets programs copy (OSC 52)", m.name(id)))
-	text := m.opt.scrub(readingText(panes.Frame{Theme: m.theme, Now: m.shown.Now, Share: m.share}, m.shown.Readings, id))
+	text := m.opt.scrub(panes.Copy(panes.Frame{Theme: m.theme, Now: m.shown.Now, Share: m.share}, m.shown.Readings, id))
 	return tea.SetClipboard(text)
 }
 

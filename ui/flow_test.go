@@ -53,6 +53,11 @@ func TestFlow(t *testing.T) {
 			w := newWorld()
 			d := console(t, w, size.w, size.h)
 			d.WaitText("Edge Plane", "Service Plane", "State Plane", "Control Plane", "DRILL db-rotation", "production", "API Gateway")
+			// It starts on the worst, and w goes through what is not well.
+			d.WaitFor("the cursor on the worst", cursorOn("Rotation Lambda"))
+			d.Press("w")
+			d.WaitText("2 of 14 that are not well")
+			d.Press("tab", "w", "shift+tab")
 			d.WaitFor("the cursor on API Gateway", cursorOn("API Gateway"))
 
 			// Move: within a pane, across its lower edge, to the side, by tab.
@@ -143,7 +148,7 @@ func TestCheckNowActsOnWhatIsUnderTheCursor(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	d := console(t, w, 100, 30)
-	d.Press("j", "r")
+	d.Press("shift+tab", "j", "r")
 	d.WaitText("checking Load Balancer")
 	d.Press("enter", "r")
 	d.WaitText("checking Load Balancer", "back")
@@ -155,7 +160,7 @@ func TestCheckNowActsOnWhatIsUnderTheCursor(t *testing.T) {
 func TestCopyIsMaskedInShareMode(t *testing.T) {
 	t.Parallel()
 	d := console(t, newWorld(), 100, 30)
-	d.Press("y")
+	d.Press("shift+tab", "y")
 	text := d.WaitClipboard("the reading", func(s string) bool { return strings.Contains(s, "API Gateway") })
 	for _, want := range []string{"EXPIRED", "67%", "the token of prod/api/external expired", "api.company.com"} {
 		if !strings.Contains(text, want) {
@@ -282,10 +287,10 @@ func TestSmallScreen(t *testing.T) {
 	d := console(t, newWorld(), 20, 5)
 	d.WaitText("FAIL", "q quit")
 	d.Resize(60, 20)
-	d.WaitText("Edge Plane")
+	d.WaitText("Service Plane", "2 of 4 panes · tab") // where the worst is
 	d.Press("tab")
-	d.WaitText("Service Plane")
-	d.WaitGone("Edge Plane")
-	d.Press("right", "right")
+	d.WaitText("State Plane", "3 of 4 panes · tab")
+	d.WaitGone("Service Plane")
+	d.Press("right")
 	d.WaitText("Control Plane")
 }

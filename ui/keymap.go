@@ -16,9 +16,11 @@ type binding struct {
 	shown string   // how they are written; the first of keys when empty
 	does  string   // for help and palette
 	short string   // for the footer; empty keeps it out of the footer
-	rank  int      // place in the footer: what is not shown first may not fit
-	group string   // the heading in help
-	modes modeSet  // where it works
+	// now is for the footer instead of short where it says something.
+	now   func(*Model) string
+	rank  int     // place in the footer: what is not shown first may not fit
+	group string  // the heading in help
+	modes modeSet // where it works
 	// palette is whether it can be chosen by name.
 	palette bool
 	run     func(*Model) tea.Cmd
@@ -95,6 +97,8 @@ func table() []binding {
 		{keys: []string{"right", "l", "tab"}, shown: "→ l", does: "Next component of the plane", short: "next", rank: 2, group: groupMove,
 			modes: in(modeDetail), run: do(func(m *Model) { m.beside(1) })},
 
+		{keys: []string{"w"}, does: "Go to the worst, then to the next worse", short: "worst", rank: 3, group: groupLook, palette: true,
+			modes: in(modePlanes, modeDetail), run: do((*Model).hunt), refuse: noneIll},
 		{keys: []string{"r"}, does: "Check this component now", short: "check", rank: 3, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: checkOne, refuse: cannotCheckOne},
 		{keys: []string{"R"}, does: "Check every component now", group: groupDo, palette: true,
@@ -104,6 +108,7 @@ func table() []binding {
 		{keys: []string{"y"}, does: "Copy this component's reading", short: "copy", rank: 9, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: copyReading, refuse: noSubject},
 		{keys: []string{"z"}, does: "Freeze the frame, or show live data again", short: "freeze", rank: 8, group: groupDo, palette: true,
+			now:   liveNow,
 			modes: in(modePlanes, modeDetail), run: do((*Model).toggleFreeze)},
 		{keys: []string{"S"}, does: "Share mode: mask hosts, account ids and ARNs", short: "share", rank: 10, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: do((*Model).toggleShare)},
@@ -118,7 +123,7 @@ func table() []binding {
 			modes: in(modePlanes, modeDetail, modeFilter, modeHelp, modePalette), run: quit},
 
 		{keys: []string{"enter"}, does: "Keep the filter", short: "keep", group: groupType,
-			modes: in(modeFilter), run: do((*Model).close)},
+			modes: in(modeFilter), run: do((*Model).keepFilter)},
 		{keys: []string{"esc"}, does: "Clear the filter", short: "clear", group: groupType,
 			modes: in(modeFilter), run: do(func(m *Model) { m.filter = ""; m.close() })},
 		{keys: []string{"backspace"}, does: "Take back a letter", group: groupType,
@@ -214,6 +219,11 @@ func (m *Model) hints(md mode) []panes.KeyHint {
 	out := make([]panes.KeyHint, len(in))
 	for i, b := range in {
 		out[i] = panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.short}
+		if b.now != nil {
+			if s := b.now(m); s != "" {
+				out[i].Does = s
+			}
+		}
 	}
 	return out
 }
@@ -229,6 +239,12 @@ func (b *binding) place(width int) int {
 // helpGroups are all keys of a mode under their headings.
 func (m *Model) helpGroups(md mode) []panes.HelpGroup {
 	var out []panes.HelpGroup
+	if md.view() {
+		// In this order, so that how to leave stands above the fold.
+		for _, g := range []string{groupLook, groupDo, groupMore, groupMove} {
+			out = append(out, panes.HelpGroup{Title: g})
+		}
+	}
 	for i := range keymap {
 		b := &keymap[i]
 		if !b.modes.has(md) {
@@ -241,5 +257,26 @@ func (m *Model) helpGroups(md mode) []panes.HelpGroup {
 		}
 		out[at].Keys = append(out[at].Keys, panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.does, Disabled: b.refusal(m)})
 	}
+	if md.view() {
+		out = append(out, panes.HelpGroup{Title: "Signs", Keys: m.signs()})
+	}
 	return out
+}
+
+// signs explains what stands on the screen beside words.
+func (m *Model) signs() []panes.KeyHint {
+	g := &m.theme.Glyphs
+	return []panes.KeyHint{
+		{Key: g.Fail + " FAIL", Does: "the system itself says no, or a rule of warroom.yaml is broken"},
+		{Key: g.Unknown + " UNKNOWN", Does: "could not be read, may not be read, is too old, or nothing reads it"},
+		{Key: g.Warn + " WARN", Does: "works, and will not for long or not well"},
+		{Key: g.OK + " OK", Does: "read, and as it should be"},
+		{Key: g.NA + " N/A", Does: "the system has no such thing"},
+		{Key: "10s", Does: "read 10 to 30 seconds ago; the steps are 10s, 30s, 1m, 2m, 3m, 4m, 5m, 10m and so on"},
+		{Key: g.Stale + " 2m", Does: "the last good value, 2 minutes old: no newer one could be read"},
+		{Key: g.Out, Does: "relies on, reads its secrets from, changes or watches"},
+		{Key: g.In, Does: "is relied on, read, changed or watched by"},
+		{Key: "Hit:", Does: "uses a secret that runs through this component, and is not well either"},
+		{Key: "+2", Does: "2 more that have no room here; enter shows all"},
+	}
 }

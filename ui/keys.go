@@ -24,6 +24,7 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	m.message = ""
+	m.settled = true
 	if why := b.refusal(m); why != "" {
 		m.say(fmt.Sprintf("%s: not now, %s", b.label(m.theme.Glyphs.ASCIIOnly), why))
 		return nil

@@ -41,7 +41,7 @@ type splitter func(upper, lower estate.Plane, rows int) (up, low int)
 
 // arrange lays out a screen. Rows go first to what must never be missing: how to
 // leave, the worst status, where we are.
-func arrange(width, height int, focus estate.Plane, withStrip bool, split splitter) layout {
+func arrange(width, height int, focus estate.Plane, planes bool, split splitter) layout {
 	l := layout{focus: focus}
 	left := height
 	take := func(n int) int {
@@ -51,9 +51,9 @@ func arrange(width, height int, focus estate.Plane, withStrip bool, split splitt
 	}
 	l.footer = take(1)
 	switch {
-	case withStrip && height >= strip2Height:
+	case planes && height >= strip2Height:
 		l.strip = take(2)
-	case withStrip:
+	case planes, height >= leastHeight: // the worst stays in sight beside a detail
 		l.strip = take(1)
 	}
 	l.band = take(1)

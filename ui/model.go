@@ -37,6 +37,9 @@ type Model struct {
 	mode mode
 	view mode // the view under mode
 
+	settled  bool      // the cursor is the operator's: it no longer follows the worst
+	hunted   estate.ID // where the last search for the worst ended
+	awaited  *await
 	focus    estate.Plane
 	selected [len(estate.Planes)]estate.ID // what the cursor was put on
 	orders   [len(estate.Planes)]order
@@ -69,6 +72,7 @@ func newModel(ctx context.Context, o Options, g *guard) *Model {
 		m.setTheme(theme.Default)
 	}
 	m.cache.prose = scrubbed(o.scrub)
+	m.followWorst()
 	return m
 }
 
@@ -125,6 +129,10 @@ func (m *Model) take(p Picture) {
 	if m.frozen.IsZero() {
 		m.shown = p
 	}
+	if !m.settled {
+		m.followWorst()
+	}
+	m.hear()
 	if m.message != "" && p.Now.Sub(m.messageAt) >= messageStays {
 		m.message = ""
 	}

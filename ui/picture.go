@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	"warroom/internal/estate"
@@ -47,9 +48,13 @@ func (p Picture) next(r *estate.Readings, now time.Time) Picture {
 		touched[i] = n.ages[i] != p.ages[i]
 	}
 	for i := range b.All {
-		plane := b.Snapshot.Topology.Components[i].Plane
-		if !touched[plane] && !looksSame(&a.All[i], &b.All[i]) {
-			touched[plane] = true
+		t := b.Snapshot.Topology
+		c := &t.Components[i]
+		if a.All[i].Status != b.All[i].Status {
+			reach(t, c, &touched)
+		}
+		if !touched[c.Plane] && !looksSame(&a.All[i], &b.All[i]) {
+			touched[c.Plane] = true
 		}
 	}
 	for i, t := range touched {
@@ -59,6 +64,29 @@ func (p Picture) next(r *estate.Readings, now time.Time) Picture {
 		}
 	}
 	return n
+}
+
+// reach marks the planes in which the status of a component is drawn: its own,
+// those of what it is joined to by a flow, and those of what its secrets run
+// through.
+func reach(t *estate.Topology, c *estate.Component, touched *[len(estate.Planes)]bool) {
+	touched[c.Plane] = true
+	for _, f := range t.Out(c.ID) {
+		if end, ok := t.Component(f.To); ok {
+			touched[end.Plane] = true
+		}
+	}
+	for _, f := range t.In(c.ID) {
+		if end, ok := t.Component(f.From); ok {
+			touched[end.Plane] = true
+		}
+	}
+	for i := range t.Components {
+		one := &t.Components[i]
+		if !touched[one.Plane] && slices.ContainsFunc(c.Secrets, func(s string) bool { return t.Through(one.ID, s) }) {
+			touched[one.Plane] = true
+		}
+	}
 }
 
 // looksSame reports whether a component drawn from a and from b shows the same,

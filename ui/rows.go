@@ -4,9 +4,6 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
-
-	"warroom/internal/estate"
-	"warroom/panes"
 )
 
 // cells is how wide a row is on the screen.
@@ -35,24 +32,4 @@ func scrubbed(scrub func(string) string) func(string) string {
 		clean = ansi.Truncate(clean, w, "")
 		return clean + strings.Repeat(" ", max(0, w-cells(clean)))
 	}
-}
-
-// copyWidth is how wide a copied reading is, in cells: chat windows wrap at
-// about this.
-const copyWidth = 100
-
-// readingText is the detail of a component as plain text. It is made from the
-// rows of the detail view, so that what is masked there is masked here.
-func readingText(f panes.Frame, r *estate.Readings, id estate.ID) string {
-	f.Width, f.Height = copyWidth, 200
-	rows, total := panes.Detail(f, r, id, 0)
-	if total > f.Height {
-		f.Height = total
-		rows, _ = panes.Detail(f, r, id, 0)
-	}
-	lines := make([]string, len(rows))
-	for i, row := range rows {
-		lines[i] = strings.TrimRight(ansi.Strip(row), " ")
-	}
-	return strings.Trim(strings.Join(lines, "\n"), "\n") + "\n"
 }

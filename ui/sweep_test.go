@@ -61,7 +61,7 @@ var views = []struct {
 	keys []string
 }{
 	{"planes", nil},
-	{"detail", []string{"tab", "tab", "G", "k", "k", "enter"}},
+	{"detail", []string{"tab", "G", "k", "k", "enter"}},
 	{"filter", []string{"/", "v", "a", "u", "l", "t"}},
 	{"help", []string{"?"}},
 	{"palette", []string{":", "p", "o", "s", "t"}},
@@ -183,7 +183,7 @@ func TestSecretAppearsNowhere(t *testing.T) {
 	w := hostileWorld()
 	d := console(t, w, 80, 24, func(o *Options) { o.Scrub = scrubCanary })
 	d.WaitText("Hostile")
-	d.Press("G", "enter")
+	d.Press("shift+tab", "G", "enter")
 	d.WaitText("esc back", "[redacted]")
 	d.Press("G", "y")
 	copied := d.WaitClipboard("the reading", func(s string) bool { return strings.Contains(s, "Hostile") })

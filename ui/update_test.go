@@ -121,7 +121,7 @@ func TestQuitWithNothingRunning(t *testing.T) {
 func TestCursorStaysOnItsComponent(t *testing.T) {
 	w := newWorld()
 	m := ready(t, w, 100, 30)
-	keys(m, "tab", "j", "j")
+	keys(m, "j")
 	if got := m.subject(); got != "key-management" {
 		t.Fatalf("the cursor is on %q", got)
 	}

@@ -54,6 +54,7 @@ type paneKey struct {
 	look
 	version  uint64
 	focused  bool
+	alone    bool
 	selected estate.ID
 	filter   string
 }
@@ -135,7 +136,11 @@ func (m *Model) View() tea.View {
 // title names the environment and nothing that was read.
 func (m *Model) title() string {
 	t := m.shown.Readings.Snapshot.Topology
-	title := "warroom " + plain(t.Environment)
+	env := plain(t.Environment)
+	if m.share {
+		env = panes.Mask(env)
+	}
+	title := "warroom " + env
 	if t.Drill != "" {
 		title += " DRILL"
 	}
@@ -256,8 +261,8 @@ func (l layout) join(p [len(estate.Planes)][]string) []string {
 }
 
 func (m *Model) drawPane(p estate.Plane, r rect) []string {
-	v := panes.PlaneView{Plane: p, Focused: p == m.focus, Selected: m.cursor(p), Filter: m.filter}
-	k := paneKey{m.look(r.w, r.h), m.shown.planes[p], v.Focused, v.Selected, v.Filter}
+	v := panes.PlaneView{Plane: p, Focused: p == m.focus, Selected: m.cursor(p), Filter: m.filter, Alone: m.layout().arrangement == single}
+	k := paneKey{m.look(r.w, r.h), m.shown.planes[p], v.Focused, v.Alone, v.Selected, v.Filter}
 	return m.cache.panes[p].get(k, m.cache.prose, func() []string {
 		return rowsOf(panes.Plane(m.frameOf(r.w, r.h), m.shown.Readings, v), r.w, r.h)
 	})

@@ -2,25 +2,35 @@ package estate
 
 import "slices"
 
-// SecretsOf lists the stored secrets that run through a component, in the
-// topology's order: those it uses to do its work, those it stores and, of a
-// rotation function, those it rotates. What only lets us read it, its
-// monitoring secret, is left out.
-func (t *Topology) SecretsOf(id ID) []string {
-	c, ok := t.Component(id)
+// Through reports whether a stored secret runs through a component: the
+// component uses it to do its work, stores it or, being a rotation function,
+// rotates it. What only lets us read a component, its monitoring secret, does
+// not.
+func (t *Topology) Through(id ID, secret string) bool {
+	i, ok := t.byID[id]
 	if !ok {
-		return nil
+		return false
 	}
+	c := &t.Components[i]
+	if secret != c.Monitor && slices.Contains(c.Secrets, secret) {
+		return true
+	}
+	at, ok := t.bySecret[secret]
+	return ok && (t.Secrets[at].Store == id || c.Kind == KindRotator && t.rotates(id, &t.Secrets[at]))
+}
+
+// SecretsOf lists the stored secrets that run through a component: those that
+// are declared in the topology's order, then what it uses and nothing declares.
+func (t *Topology) SecretsOf(id ID) []string {
 	var out []string
 	for i := range t.Secrets {
-		s := &t.Secrets[i]
-		if s.Store == id || slices.Contains(c.Secrets, s.ID) && s.ID != c.Monitor || c.Kind == KindRotator && t.rotates(id, s) {
-			out = append(out, s.ID)
+		if s := t.Secrets[i].ID; t.Through(id, s) {
+			out = append(out, s)
 		}
 	}
-	// A secret that is used and not declared has no store, and is still used.
+	c, _ := t.Component(id)
 	for _, s := range c.Secrets {
-		if _, declared := t.Secret(s); !declared && s != c.Monitor {
+		if _, declared := t.bySecret[s]; !declared && s != c.Monitor {
 			out = append(out, s)
 		}
 	}
@@ -59,17 +69,13 @@ func (t *Topology) Consumers(id ID) []ID {
 	if !ok || c.Kind.consumes() && c.Kind != KindExternalAPI {
 		return nil
 	}
-	secrets := t.SecretsOf(id)
-	if len(secrets) == 0 {
-		return nil
-	}
 	var out []ID
 	for i := range t.Components {
 		one := &t.Components[i]
 		if one.ID == id || !one.Kind.consumes() {
 			continue
 		}
-		if slices.ContainsFunc(one.Secrets, func(s string) bool { return s != one.Monitor && slices.Contains(secrets, s) }) {
+		if slices.ContainsFunc(one.Secrets, func(s string) bool { return s != one.Monitor && t.Through(id, s) }) {
 			out = append(out, one.ID)
 		}
 	}
