@@ -2,6 +2,7 @@ package panes
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"warroom/internal/estate"
@@ -112,7 +113,13 @@ func period(d time.Duration) string {
 		unit = time.Minute
 	}
 	if d%unit != 0 {
-		return d.String()
+		s := d.String() // 1h30m0s
+		for _, zero := range []string{"0s", "0m"} {
+			if cut, ok := strings.CutSuffix(s, zero); ok && cut != "" && (cut[len(cut)-1] == 'm' || cut[len(cut)-1] == 'h') {
+				s = cut
+			}
+		}
+		return s
 	}
 	return estate.Span(d)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"warroom/internal/estate"
+	"warroom/internal/estate/estatetest"
 	"warroom/internal/theme"
 )
 
@@ -35,10 +36,10 @@ var goldenChoices = []Choice{
 	{Label: "Follow the replica", Detail: "", Key: "n", Disabled: "no incident is open"},
 }
 
-// Golden frames of every renderer at the sizes that the design sizes of the
+// Golden frames of every renderer, of what is derived from the crisis, at the sizes that the design sizes of the
 // screen come down to. An escape is written ␛, so that a difference reads.
 func TestGolden(t *testing.T) {
-	r := guide()
+	r := estate.Derive(estatetest.Crisis(), estatetest.At)
 	for _, size := range [][2]int{{80, 24}, {100, 30}, {160, 45}, {200, 60}} {
 		for _, name := range []string{theme.Default, theme.NoColor, theme.Light} {
 			w, h := size[0], size[1]
@@ -49,7 +50,7 @@ func TestGolden(t *testing.T) {
 					fmt.Fprintf(&b, "%s\n", strings.ReplaceAll(row, "\x1b", "␛"))
 				}
 			}
-			full := Frame{Width: w, Height: h, Theme: themeOf(t, name), Now: now}
+			full := Frame{Width: w, Height: h, Theme: themeOf(t, name), Now: estatetest.At}
 			of := func(w, h int) Frame {
 				f := full
 				f.Width, f.Height = w, h

@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"warroom/internal/estate"
+	"warroom/internal/estate/estatetest"
 )
 
 // The guide's architecture diagram at one moment of the crisis: its 17 boxes
 // with its figures, and its arrows.
 
-var now = time.Date(2026, 3, 14, 3, 12, 45, 0, time.UTC)
+var now = estatetest.At
 
 const (
 	okay = estate.OK

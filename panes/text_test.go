@@ -136,7 +136,7 @@ func TestAgeInASentence(t *testing.T) {
 }
 
 func TestPeriodAndTook(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "", 36 * time.Hour: "36 h", 24 * time.Hour: "24 h", 7 * 24 * time.Hour: "7 days", 90 * time.Minute: "90 min"} {
+	for d, want := range map[time.Duration]string{0: "", 36 * time.Hour: "36h", 24 * time.Hour: "24h", 7 * 24 * time.Hour: "7 days", 5 * time.Minute: "5m", 90 * time.Minute: "1h30m", 49 * time.Hour: "49h", 5 * time.Second: "5s"} {
 		if got := period(d); got != want {
 			t.Errorf("period(%v) = %q, want %q", d, got, want)
 		}

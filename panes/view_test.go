@@ -27,9 +27,9 @@ func TestDetailSaysEverything(t *testing.T) {
 		"✗ FAIL Password EXPIRED 10s, took 41ms", "! WARN Slots 97 of 100 30s, took 130ms", "formula: sessions / max_connections − reserved",
 		"why: 28P01 stands for six causes", "source: SCRAM login at db.company.com:5432",
 		"← ✗ FAIL Rotation Lambda ERROR changes it",
-		"Criticality critical", "Owner platform", "Contact at night +44 20 7946 0000", "Fallback read-only from the replica", "Grace 24 h",
+		"Criticality critical", "Owner platform", "Contact at night +44 20 7946 0000", "Fallback read-only from the replica", "Grace 24h",
 		"Expiry VALID UNTIL of the database role", "Target db.company.com:5432", "Kind, id postgres, postgres-primary",
-		"Secrets it uses", "prod/db/postgres", "database, critical, owner platform, grace 24 h",
+		"Secrets it uses", "prod/db/postgres", "database, critical, owner platform, grace 24h",
 	} {
 		if !strings.Contains(s, want) {
 			t.Errorf("the detail does not say %q:\n%s", want, text(rows))
@@ -98,7 +98,7 @@ func TestBandAlwaysSaysWhatCanBeChanged(t *testing.T) {
 		}
 	}
 	wide := text(Band(Frame{Width: 200, Height: 1, Theme: themeOf(t, theme.Default), Now: now}, b))
-	for _, want := range []string{"FROZEN 03:12:45", "SHARE", "ARMED", "03:12:45 UTC"} {
+	for _, want := range []string{"FROZEN 03:12:45", "SHARE", "READ-ONLY", "03:12:45 UTC"} {
 		if !strings.Contains(wide, want) {
 			t.Errorf("the band does not say %q: %q", want, wide)
 		}

@@ -27,7 +27,7 @@ func TestGolden(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					m := viewOf(newWorld(), size[0], size[1], chosen, v.keys)
+					m := viewOf(crisis(), size[0], size[1], chosen, v.keys)
 					exact(t, name, m)
 					golden(t, name, readable(m.View().Content, th == theme.Default))
 				})
