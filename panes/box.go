@@ -94,6 +94,21 @@ func said(c *estate.Fact, r *estate.Reading) bool {
 	return !old(c) && strings.EqualFold(c.Value, r.Word)
 }
 
+// reason is why a component is not well. Where the latest read of its worst
+// figure failed, that failure and not the value of before is the reason.
+func (f Frame) reason(r *estate.Reading) string {
+	var worst *estate.Fact
+	for i := range r.Facts {
+		if c := &r.Facts[i]; worst == nil || c.Status > worst.Status {
+			worst = c
+		}
+	}
+	if worst != nil && worst.Failed && worst.Note != "" && strings.HasPrefix(r.Reason, worst.Name+": ") {
+		return f.say(worst.Name + " now: " + worst.Note)
+	}
+	return f.say(r.Reason)
+}
+
 // silent reports whether no headline has a value, so that the reason is worth
 // more than a row of question marks.
 func silent(r *estate.Reading) bool {
@@ -133,7 +148,7 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 		b.one = f.join(pick(items, scores, n, width(f.dot())))
 	}
 	if b.r.Reason != "" && (mute || b.r.Status != estate.OK && b.r.Status != estate.NA) {
-		b.why, b.whyIn, b.n = f.say(b.r.Reason), reasons, n
+		b.why, b.whyIn, b.n = f.reason(b.r), reasons, n
 		if mute {
 			b.whyIn = figures
 		}

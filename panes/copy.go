@@ -41,7 +41,7 @@ func Copy(f Frame, r *estate.Readings, id estate.ID) string {
 	if s := f.say(c.Target); s != "" {
 		put("target: ", s)
 	}
-	if s := f.say(one.Reason); s != "" {
+	if s := f.reason(&one); s != "" {
 		put("reason: ", s)
 	}
 	all := consumers(r, id)

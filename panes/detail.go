@@ -99,7 +99,7 @@ func (d *detail) standing() {
 	}
 	d.row(s...)
 	d.text(0, "", theme.Strong, f.whom(d.c))
-	d.text(0, "", theme.Text, f.say(one.Reason))
+	d.text(0, "", theme.Text, f.reason(one))
 	switch {
 	case one.At.IsZero() && !one.Tried.IsZero():
 		d.row(span{theme.Unknown, "never read, last tried " + d.ago(one.Tried)})
@@ -215,7 +215,11 @@ func (d *detail) figures() {
 				span{look, part}, gapTo(hang+width(part), d.n-width(when)), span{whenLook, when})
 		}
 		in := verdict + 2
-		d.text(in, "why:", theme.Text, f.say(c.Note))
+		why := "why:"
+		if c.Failed {
+			why = "now:" // the value is of before
+		}
+		d.text(in, why, theme.Text, f.say(c.Note))
 		d.text(in, "source:", theme.Muted, f.say(c.Source))
 		d.text(in, "formula:", theme.Muted, f.say(c.Formula))
 	}

@@ -90,7 +90,7 @@ func (p *planeRows) beside(b *box, room int) spans {
 		}
 	}
 	if len(items) == 0 {
-		if s := p.f.say(b.r.Reason); s != "" && room >= 16 && b.r.Status != estate.OK {
+		if s := p.f.reason(b.r); s != "" && room >= 16 && b.r.Status != estate.OK {
 			return spans{{theme.Muted, p.f.prose(s, room)}}
 		}
 		return nil

@@ -35,10 +35,11 @@ func Strip(f Frame, r *estate.Readings) []string {
 	if r != nil && r.Worst() >= 0 {
 		i := r.Worst()
 		c := &r.Snapshot.Topology.Components[i]
-		if s := f.whom(c); s != "" && known(r.All[i].Status) > estate.OK {
-			s = f.say(c.Name) + ": " + s
-			if low.left() > width(s)+4 {
+		whom := f.whom(c)
+		for _, s := range []string{f.say(c.Name) + ": " + whom, whom} {
+			if whom != "" && known(r.All[i].Status) > estate.OK && low.left() > width(s)+2 {
 				low.to(low.limit-width(s)-1).put(theme.Text, s)
+				break
 			}
 		}
 	}
@@ -80,7 +81,7 @@ func (f Frame) worst(l *line, r *estate.Readings, count [5]int) {
 	if n := count[status] - 1; n > 0 {
 		tail = fmt.Sprintf("  %d more %s ", n, status)
 	}
-	if reason := f.say(one.Reason); reason != "" && l.left() > 6 {
+	if reason := f.reason(one); reason != "" && l.left() > 6 {
 		l.put(theme.Muted, " "+f.Theme.Glyphs.Dash+" ")
 		limit := l.limit
 		if l.left()-width(tail) >= width(reason) || l.left() > 60 {
