@@ -92,7 +92,7 @@ func parseJSON(a *clients.Answer) (any, error) {
 	body := bytes.TrimSpace(bytes.TrimPrefix(a.Body, []byte("\ufeff")))
 	switch {
 	case !a.Whole:
-		return nil, bad("the answer is larger than 1 MiB")
+		return nil, bad("the answer is larger than an honest one can be")
 	case len(body) == 0:
 		return nil, bad("the answer is empty, not JSON")
 	case body[0] == '<':

@@ -231,6 +231,8 @@ func (a *AWS) transport() *awshttp.BuildableClient {
 			t.IdleConnTimeout = 90 * time.Second
 			t.TLSHandshakeTimeout = a.limit
 			t.MaxResponseHeaderBytes = headerLimit
+			t.DisableCompression = true // what is bounded is what came
+			t.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 4 * streamBuffer, MaxReceiveBufferPerStream: streamBuffer}
 		})
 }
 
@@ -244,5 +246,5 @@ func (a *AWS) bound(client aws.HTTPClient) (aws.HTTPClient, error) {
 	if idle, ok := frozen.(interface{ CloseIdleConnections() }); ok {
 		a.set.onClose(idle.CloseIdleConnections)
 	}
-	return &bounded{client: frozen, limit: awsBodyLimit}, nil
+	return &bounded{client: frozen, turns: make(turns, 1)}, nil
 }

@@ -17,24 +17,27 @@ import (
 	"warroom/internal/estate"
 )
 
-// awsBodyLimit bounds one answer of AWS. The largest honest one, a page of
-// metric data, stays under 4 MiB.
-const awsBodyLimit = 8 << 20
+// awsBodies bound one answer by its operation. Of the pages that can be large,
+// honest ones stay under 4 MiB: 100,800 metric values, 100 secrets with all their
+// tags, 1 MB of log lines. A secret's value has at most 64 KiB, which escaping can
+// make six times as long.
+var awsBodies = map[string]int64{
+	"GetMetricData":   4 << 20,
+	"ListSecrets":     4 << 20,
+	"FilterLogEvents": 8 << 20,
+	"LookupEvents":    4 << 20,
+	"GetSecretValue":  512 << 10,
+	"GetPolicy":       512 << 10,
+}
 
-// errTooLarge ends the reading of an answer that has no end.
-var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", awsBodyLimit>>20)
+// awsBody is for operations that the table does not name, and for issuers of
+// credentials.
+const awsBody = 256 << 10
 
-// bodyError marks an error of the connection while an answer's body was read, so
-// that it is told from a body that came whole and cannot be parsed.
-type bodyError struct{ err error }
-
-func (e *bodyError) Error() string { return "the answer broke off: " + e.err.Error() }
-func (e *bodyError) Unwrap() error { return e.err }
-
-// bounded is an HTTP client whose answers end at limit bytes.
+// bounded is an HTTP client whose answers end at the limit of their operation.
 type bounded struct {
 	client aws.HTTPClient
-	limit  int64
+	turns  turns // to read a large answer
 }
 
 // Do sends a request. Its body is handed on as a plain reader: the SDK closes a
@@ -47,29 +50,13 @@ func (b *bounded) Do(req *http.Request) (*http.Response, error) {
 	}
 	res, err := b.client.Do(req)
 	if res != nil && res.Body != nil {
-		res.Body = &boundedBody{ReadCloser: res.Body, left: b.limit}
+		limit, known := awsBodies[awsmiddleware.GetOperationName(req.Context())]
+		if !known {
+			limit = awsBody
+		}
+		res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: limit, free: awsBody, nests: 100_000, parts: 500_000}, b.turns)
 	}
 	return res, err
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if err != nil && err != io.EOF {
-		err = &bodyError{err}
-	}
-	return n, err
 }
 
 // paces are requests a second and the burst allowed, per account and operation,

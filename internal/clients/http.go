@@ -30,6 +30,13 @@ const (
 	bodyLimit = 1 << 20
 	// headerLimit bounds the header of an answer.
 	headerLimit = 64 << 10
+	// streamBuffer is what a server may send ahead of what is read, over HTTP/2.
+	streamBuffer = 128 << 10
+	// freeBody is how much of an answer is read without waiting for others.
+	freeBody = 32 << 10
+	// largeAnswers is how many answers beyond freeBody are read at a time, by all
+	// components together.
+	largeAnswers = 4
 	// hopLimit bounds redirects within one origin.
 	hopLimit = 5
 	// drainFor and drainBytes bound what is spent on a body nobody reads, so that
@@ -80,7 +87,7 @@ type Credential struct {
 type Answer struct {
 	Code   int
 	Header http.Header
-	Body   []byte // at most 1 MiB; nil when it was not asked for
+	Body   []byte // at most 1 MiB and 5,000 objects and lists; nil when it was not asked for
 	Whole  bool   // Body is all of it
 
 	set  *Set
@@ -154,11 +161,13 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 		stop.Stop()
 		return answer, nil
 	}
-	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, bodyLimit+1))
-	if err != nil {
+	whole := newBoundedBody(ctx, res.Body, bodyLimits{bytes: bodyLimit + 1, free: freeBody, nests: 5_000, parts: 50_000}, h.set.large)
+	defer func() { _ = whole.Close() }()
+	answer.Body, err = io.ReadAll(io.LimitReader(whole, bodyLimit+1))
+	if err != nil && !errors.Is(err, errTooLarge) {
 		return nil, answer.clean(ctx, fmt.Errorf("read the body of the answer: %w", err))
 	}
-	answer.Whole = len(answer.Body) <= bodyLimit
+	answer.Whole = err == nil && len(answer.Body) <= bodyLimit
 	answer.Body = answer.Body[:min(len(answer.Body), bodyLimit)]
 	return answer, nil
 }
@@ -249,7 +258,10 @@ func newHTTPClient(roots *x509.CertPool) *http.Client {
 			DisableCompression:     true,
 			// A connection that died without a word must not eat the whole
 			// timeout of the next read.
-			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 2 * time.Second},
+			HTTP2: &http.HTTP2Config{
+				SendPingTimeout: 15 * time.Second, PingTimeout: 2 * time.Second,
+				MaxReceiveBufferPerConnection: 4 * streamBuffer, MaxReceiveBufferPerStream: streamBuffer,
+			},
 		},
 		CheckRedirect: func(next *http.Request, before []*http.Request) error {
 			first := before[0].URL

@@ -19,9 +19,9 @@ import (
 
 // Bounds of what a PostgreSQL server may send us.
 const (
-	postgresMessage = 1 << 20 // one message
-	postgresLogin   = 2 << 20 // a whole login
-	postgresAnswer  = 8 << 20 // one statement's answer
+	postgresMessage = 128 << 10 // one message
+	postgresLogin   = 256 << 10 // a whole login
+	postgresAnswer  = 1 << 20   // one statement's answer
 )
 
 // applicationName marks our sessions, so that counts can leave them out.

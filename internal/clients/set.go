@@ -20,6 +20,7 @@ type Set struct {
 	kubernetes map[string]*Kubernetes
 	keeper     map[string]string // the AWS account that keeps a watched secret
 	stored     storedValues
+	large      turns // to read a large HTTP answer
 
 	mu      sync.Mutex
 	closers []func()
@@ -31,7 +32,7 @@ const defaultLimit = 5 * time.Second
 // New prepares the connections that cfg names. It opens nothing and cannot fail:
 // what is wrong with a connection shows when it is used.
 func New(cfg *config.Config) *Set {
-	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]string{}}
+	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]string{}, large: make(turns, largeAnswers)}
 	ctx, end := context.WithCancel(context.Background())
 	s.closers = append(s.closers, end)
 	s.stored = storedValues{fetch: s.fetchStored, now: time.Now, limit: cfg.Checks.Timeout, ctx: ctx, entries: map[storedKey]*storedEntry{}}

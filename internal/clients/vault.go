@@ -79,6 +79,7 @@ func (v *Vault) connect() (*api.Client, error) {
 		return nil, bad(fmt.Errorf("unexpected HTTP transport %T", cfg.HttpClient.Transport))
 	}
 	transport.MaxResponseHeaderBytes = headerLimit
+	transport.DisableCompression = true
 	client, err := api.NewClient(cfg)
 	if err != nil {
 		return nil, bad(err)
@@ -119,13 +120,16 @@ func (v *Vault) token() (estate.Secret, error) {
 	}
 }
 
+// vaultBody bounds one answer of Vault; a list of leases is the largest.
+const vaultBody = 4 << 20
+
 // boundedTransport bounds what is read of an answer.
 type boundedTransport struct{ base *http.Transport }
 
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.base.RoundTrip(req)
 	if res != nil && res.Body != nil {
-		res.Body = &boundedBody{ReadCloser: res.Body, left: awsBodyLimit}
+		res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: vaultBody, free: vaultBody, nests: 100_000, parts: 500_000}, nil)
 	}
 	return res, err
 }
