@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warroom/internal/estate"
+	"warroom/internal/estate/estatetest"
 	"warroom/internal/theme"
 )
 
@@ -120,6 +121,29 @@ func TestAValueOfBeforeAFailureIsNotTheFailure(t *testing.T) {
 		}
 		if what != "strip" && (!strings.Contains(s, "HEALTHY") || !strings.Contains(s, "~ 2m")) {
 			t.Errorf("%s does not show the last good value with its age:\n%s", what, text(rows))
+		}
+	}
+}
+
+// On a screen of 100×30, whose body has 27 rows, every headline figure of the
+// guide's boxes is on screen.
+func TestTheGuidesFiguresFitTheDesignSize(t *testing.T) {
+	r := estate.Derive(estatetest.Crisis(), now)
+	for _, pair := range [][2]estate.Plane{{estate.Edge, estate.State}, {estate.Service, estate.Control}} {
+		up, low := Split(r, pair[0], pair[1], 27)
+		for i, rows := range []int{up, low} {
+			s := text(Plane(Frame{Width: 50, Height: rows, Theme: themeOf(t, theme.Default), Now: now}, r, PlaneView{Plane: pair[i]}))
+			for _, id := range PlaneOrder(r, pair[i], "") {
+				one, _ := r.Of(id)
+				if c, _ := r.Snapshot.Topology.Component(id); c.Unread == "" && len(one.Headlines()) == 0 {
+					t.Errorf("%s has no headline, so that this test says nothing of it", id)
+				}
+				for _, h := range one.Headlines() {
+					if want := h.Name + ": " + h.Value; !strings.Contains(s, want) {
+						t.Errorf("%s does not show %q:\n%s", id, want, s)
+					}
+				}
+			}
 		}
 	}
 }

@@ -32,11 +32,16 @@ func cannotCheck(m *Model) string {
 	return ""
 }
 
+// cannotCheckOne refuses to check what no check reads as well.
 func cannotCheckOne(m *Model) string {
 	if why := cannotCheck(m); why != "" {
 		return why
 	}
-	return noSubject(m)
+	if why := noSubject(m); why != "" {
+		return why
+	}
+	c, _ := m.shown.Readings.Snapshot.Topology.Component(m.subject())
+	return plain(c.Unread)
 }
 
 // checkOne makes the checks of the component under the cursor due.
