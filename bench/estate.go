@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// focusMark stands before the title of the pane with the focus.
+const focusMark = "▸ "
+
 // What a whole frame shows: the title of every pane, and the footer's key for
 // leaving, which stands there from the first frame to the last.
 var paneTitles = []string{"Edge Plane", "Service Plane", "State Plane", "Control Plane"}

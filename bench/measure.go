@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -133,10 +134,11 @@ type stroke struct {
 
 // strokes are keys of every kind of work: the focus moves through the panes,
 // and a filter is typed, which picks the components anew, and is taken back.
-func strokes() []stroke {
+// from is the pane with the focus, at the start and at the end.
+func strokes(from int) []stroke {
 	var all []stroke
 	for i := range paneTitles {
-		title := "▸ " + paneTitles[(i+1)%len(paneTitles)]
+		title := focusMark + paneTitles[(from+i+1)%len(paneTitles)]
 		all = append(all, stroke{"\t", func(s *screen) bool { return s.has(title) }})
 	}
 	const typed = "/app"
@@ -157,9 +159,23 @@ func strokes() []stroke {
 // pressKeys presses n keys, each at a time of its own between two frames, and
 // returns how many milliseconds each took.
 func pressKeys(ctx context.Context, t *terminal, n int) ([]float64, error) {
+	// Until the first key the console itself chooses the focus, by what it reads.
+	if _, err := io.WriteString(t.file, "\t"); err != nil {
+		return nil, fmt.Errorf("press tab: %w", err)
+	}
+	if err := pause(ctx, time.Second); err != nil {
+		return nil, err
+	}
+	from := -1
+	if _, err := t.await(ctx, func(s *screen) bool {
+		from = slices.IndexFunc(paneTitles, func(title string) bool { return s.has(focusMark + title) })
+		return from >= 0
+	}); err != nil {
+		return nil, fmt.Errorf("find the pane with the focus: %w", err)
+	}
 	var times []float64
 	for len(times) < n {
-		for _, s := range strokes() {
+		for _, s := range strokes(from) {
 			if err := pause(ctx, time.Duration(20+rand.IntN(80))*time.Millisecond); err != nil {
 				return nil, err
 			}

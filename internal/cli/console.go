@@ -66,14 +66,16 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 		}
 		options.Theme = chosen
 	}
-	// A console holds little that lives long and makes garbage with every batch:
-	// collecting sooner keeps it small beside the other tools of a bad night.
-	debug.SetGCPercent(50)
+	// Until the first frame stands nothing is worth a collection.
+	debug.SetGCPercent(400)
 	o := observe(cfg, ui.Go, nil)
 	defer o.set.Close()
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
 	options.Scrub = o.set.Net().Scrub
 	options.Start = func(ctx context.Context) error {
+		// A console holds little that lives long and makes garbage with every batch:
+		// collecting sooner keeps it small beside the other tools of a bad night.
+		debug.SetGCPercent(50)
 		ctx, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		if start != nil {

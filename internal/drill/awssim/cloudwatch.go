@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -65,12 +66,12 @@ type metricResult struct {
 }
 
 var (
-	queryID    = regexp.MustCompile(`^[a-z][A-Za-z0-9_]{0,254}$`)
-	percentRex = regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`)
+	queryID    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][A-Za-z0-9_]{0,254}$`) })
+	percentRex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`) })
 )
 
 func percentile(stat string) (float64, bool) {
-	m := percentRex.FindStringSubmatch(stat)
+	m := percentRex().FindStringSubmatch(stat)
 	if m == nil {
 		return 0, false
 	}
@@ -91,7 +92,7 @@ func badMetric(format string, a ...any) *apiError { return errf("ValidationError
 
 func (q metricQuery) check() *apiError {
 	switch {
-	case !queryID.MatchString(q.Id):
+	case !queryID().MatchString(q.Id):
 		return badMetric("The value for parameter Id must start with a lowercase letter and contain only letters, digits and underscores.")
 	case q.Expression != "" && q.MetricStat != nil:
 		return badMetric("MetricDataQuery %s: exactly one of MetricStat and Expression must be specified.", q.Id)

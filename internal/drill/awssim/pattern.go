@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // parsePattern reads a filter pattern of CloudWatch Logs for unstructured
@@ -55,7 +56,7 @@ func parsePattern(pattern string) (func(string) bool, *apiError) {
 	}, nil
 }
 
-var plainTerm = regexp.MustCompile(`^[\pL\pN_]+$`)
+var plainTerm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL\pN_]+$`) })
 
 // nextTerm reads one term: quoted, a regular expression, or plain.
 func nextTerm(p string) (func(string) bool, string, *apiError) {
@@ -93,7 +94,7 @@ func nextTerm(p string) (func(string) bool, string, *apiError) {
 	if i := strings.IndexAny(p, " \t\r\n"); i >= 0 {
 		text, rest = p[:i], p[i:]
 	}
-	if !plainTerm.MatchString(text) {
+	if !plainTerm().MatchString(text) {
 		return nil, "", invalidParameter("Invalid character(s) in term '%s'", clip(text, 80))
 	}
 	return func(line string) bool { return strings.Contains(line, text) }, rest, nil

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const (
 	maxPeriod = 999 * 24 * time.Hour
 )
 
-var rateExpression = regexp.MustCompile(`^rate\((\d+) (hours?|days?)\)$`)
+var rateExpression = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^rate\((\d+) (hours?|days?)\)$`) })
 
 // scheduled says whether the secret has rotation rules.
 func (sec *secret) scheduled() bool { return sec.RotateAfterDays > 0 || sec.Schedule != "" }
@@ -22,7 +23,7 @@ func (sec *secret) scheduled() bool { return sec.RotateAfterDays > 0 || sec.Sche
 // next is when the rotation after one at t is due: with a period in days at
 // the end of that day. The zero time stands for a schedule that says nothing.
 func (sec *secret) next(t time.Time) time.Time {
-	if m := rateExpression.FindStringSubmatch(sec.Schedule); m != nil {
+	if m := rateExpression().FindStringSubmatch(sec.Schedule); m != nil {
 		n, _ := strconv.Atoi(m[1])
 		if strings.HasPrefix(m[2], "hour") {
 			return t.Add(time.Duration(n) * time.Hour).Truncate(time.Second)
@@ -52,7 +53,7 @@ func (r *rotationRules) check() *apiError {
 	case e == "":
 		return nil
 	case strings.HasPrefix(e, "rate("):
-		m := rateExpression.FindStringSubmatch(e)
+		m := rateExpression().FindStringSubmatch(e)
 		if m == nil {
 			return invalidParameter("The rotation schedule expression is not valid.")
 		}

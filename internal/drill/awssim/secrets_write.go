@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 )
 
-var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`)
+var secretName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`) })
 
 // content is the value in a write request.
 type content struct {
@@ -59,7 +60,7 @@ func createSecret(c *call, in *struct {
 	s := c.sim
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !secretName.MatchString(in.Name) {
+	if !secretName().MatchString(in.Name) {
 		return nil, errf("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
 	val := content{in.SecretString, in.SecretBinary}
