@@ -75,8 +75,12 @@ func Go(ctx context.Context, where string, f func()) {
 }
 
 // guarded is the model with its own panics caught, so that what they say is
-// scrubbed before it is printed.
-type guarded struct{ *Model }
+// scrubbed before it is printed, and with the pace of drawing kept by what it
+// does.
+type guarded struct {
+	*Model
+	pace *pace
+}
 
 func (g guarded) Init() tea.Cmd {
 	defer g.guard.caught("starting")
@@ -86,11 +90,19 @@ func (g guarded) Init() tea.Cmd {
 func (g guarded) Update(msg tea.Msg) (out tea.Model, cmd tea.Cmd) {
 	out = g
 	defer g.guard.caught("taking a message")
+	if _, quiet := msg.(Picture); !quiet {
+		g.pace.hurry() // what terminal and program say to each other is flushed with a frame
+	}
 	_, cmd = g.Model.Update(msg)
 	return g, cmd
 }
 
 func (g guarded) View() tea.View {
 	defer g.guard.caught("drawing")
-	return g.Model.View()
+	before := g.cache.redrawn
+	view := g.Model.View()
+	if g.cache.redrawn != before {
+		g.pace.hurry()
+	}
+	return view
 }

@@ -16,13 +16,6 @@ import (
 	"golang.org/x/term"
 )
 
-// framesPerSecond bounds how often the screen is drawn. The renderer waits one
-// frame before it draws the first and its ticker never stops, so this trades the
-// first frame against what the console costs when nothing happens: per core and
-// with a clock of one second, about 0.6% at 30, 0.75% at 45 and 1% at 60, with the
-// first frame after 33, 22 and 17 ms. The bar for idling is 1%.
-const framesPerSecond = 45
-
 // ErrNoTerminal says that there is nothing to draw the console on.
 var ErrNoTerminal = errors.New("the console needs a terminal and there is none; `warroom check` prints the same readings without one")
 
@@ -82,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 	killed, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	options := []tea.ProgramOption{
-		tea.WithContext(killed), tea.WithOutput(out), tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler(),
+		tea.WithContext(killed), tea.WithOutput(out), tea.WithFPS(rate()), tea.WithoutSignalHandler(),
 	}
 	if o.Terminal.In != nil {
 		options = append(options, tea.WithInput(o.Terminal.In))
@@ -93,7 +86,10 @@ func Run(ctx context.Context, o Options) error {
 	if o.Terminal.Width > 0 && o.Terminal.Height > 0 {
 		options = append(options, tea.WithWindowSize(o.Terminal.Width, o.Terminal.Height))
 	}
-	p := tea.NewProgram(guarded{newModel(ctx, o, g)}, options...)
+	pace := &pace{}
+	defer pace.stop()
+	p := tea.NewProgram(guarded{newModel(ctx, o, g), pace}, options...)
+	pace.program = p
 
 	done := make(chan struct{})
 	g.start("ending the console", func() { leave(ctx, p, done, kill) })

@@ -121,7 +121,7 @@ type cache struct {
 
 	frame   frameKey
 	content string
-	redrawn int // how often content was put together, for tests
+	redrawn int // how often content was put together
 }
 
 // View draws the screen.
