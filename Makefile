@@ -70,7 +70,8 @@ release-docs:
 	gzip -n -9 $(DOCS)/man/warroom.1
 	@rm $(DOCS)/warroom
 
-## release-check: what a release needs: the builds, the documents, the release file
+## release-check: what a release needs: the builds, the documents, the release file;
+## by hand before a release, because .ci/run has no goreleaser
 release-check: release-builds release-docs
 	@if command -v goreleaser >/dev/null; then goreleaser check; \
 	else echo "goreleaser is not installed: .goreleaser.yaml itself is not checked"; fi

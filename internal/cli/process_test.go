@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adrg/xdg"
 )
 
 // asProgram makes the test binary the program itself.
@@ -22,7 +25,20 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(Main("test"))
 	}
-	os.Exit(m.Run())
+	// What was refused is remembered for other runs of the same user: those of the
+	// tests are to be nobody's.
+	state, err := os.MkdirTemp("", "warroom-test-state-")
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", state)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	xdg.Reload()
+	code := m.Run()
+	_ = os.RemoveAll(state)
+	os.Exit(code)
 }
 
 // program is the command that runs the whole program in a process of its own,
@@ -36,7 +52,7 @@ func program(t *testing.T, temp string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+temp)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+temp, "XDG_STATE_HOME="+t.TempDir())
 	return cmd
 }
 
