@@ -48,13 +48,13 @@ func newShelf(t *testing.T) (*shelf, *storedValues) {
 }
 
 // ask reads as a probe with five seconds does, and says how long that took.
-func ask(t *testing.T, v *storedValues) (Stored, error, time.Duration) {
+func ask(t *testing.T, v *storedValues) (Stored, time.Duration, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	began := time.Now()
 	got, err := v.read(ctx, storedKey{"db", estate.StageCurrent})
-	return got, err, time.Since(began)
+	return got, time.Since(began), err
 }
 
 func TestADeadStoreLeavesWhatItSaidLast(t *testing.T) {
@@ -72,14 +72,14 @@ func TestADeadStoreLeavesWhatItSaidLast(t *testing.T) {
 		t.Run(dead.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, v := newShelf(t)
-				if got, err, _ := ask(t, v); err != nil || got.VersionID != "v1" || !got.Remembered.IsZero() {
+				if got, _, err := ask(t, v); err != nil || got.VersionID != "v1" || !got.Remembered.IsZero() {
 					t.Fatalf("%+v %v", got, err)
 				}
 				at := time.Now()
 				s.set(dead.broken)
 				for range 3 {
 					time.Sleep(30 * time.Second)
-					got, err, took := ask(t, v)
+					got, took, err := ask(t, v)
 					if err != nil || got.VersionID != "v1" || took > dead.after {
 						t.Fatalf("%+v %v after %s", got, err, took)
 					}
@@ -96,7 +96,7 @@ func TestADeadStoreLeavesWhatItSaidLast(t *testing.T) {
 				}
 				s.set(func(s *shelf) { s.takes, s.err, s.value = 0, nil, "v2" })
 				time.Sleep(30 * time.Second)
-				if got, err, _ := ask(t, v); err != nil || got.VersionID != "v2" || !got.Remembered.IsZero() {
+				if got, _, err := ask(t, v); err != nil || got.VersionID != "v2" || !got.Remembered.IsZero() {
 					t.Fatalf("after recovery %+v %v", got, err)
 				}
 			})
@@ -112,18 +112,18 @@ func TestAStoreThatSaysNoIsBelieved(t *testing.T) {
 		t.Run(fmt.Sprintf("%T", no), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, v := newShelf(t)
-				if _, err, _ := ask(t, v); err != nil {
+				if _, _, err := ask(t, v); err != nil {
 					t.Fatal(err)
 				}
 				s.set(func(s *shelf) { s.err = no })
 				time.Sleep(time.Minute)
-				if _, err, _ := ask(t, v); !errors.Is(err, no) {
+				if _, _, err := ask(t, v); !errors.Is(err, no) {
 					t.Errorf("got %v, want %v", err, no)
 				}
 				// And what was there before does not come back.
 				s.set(func(s *shelf) { s.err = &estate.Failure{Kind: estate.Refused} })
 				time.Sleep(time.Minute)
-				if got, err, _ := ask(t, v); err == nil {
+				if got, _, err := ask(t, v); err == nil {
 					t.Errorf("got %+v of a store that is dead now", got)
 				}
 			})
@@ -135,7 +135,7 @@ func TestAStoreThatNeverAnsweredLeavesTimeAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := newShelf(t)
 		s.set(func(s *shelf) { s.takes = time.Hour })
-		_, err, took := ask(t, v)
+		_, took, err := ask(t, v)
 		var f *estate.Failure
 		if !errors.As(err, &f) || f.Kind != estate.Silent || took > 3500*time.Millisecond {
 			t.Errorf("%v after %s", err, took)
@@ -156,7 +156,7 @@ func TestReadsThatComeTogetherAreOne(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if got, err, _ := ask(t, v); err != nil || got.VersionID != "v1" || !got.Remembered.IsZero() {
+				if got, _, err := ask(t, v); err != nil || got.VersionID != "v1" || !got.Remembered.IsZero() {
 					t.Errorf("%+v %v", got, err)
 				}
 			})
@@ -184,7 +184,7 @@ func TestAPanicWhileReadingIsAFailureWithoutItsWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, v := newShelf(t)
 		v.fetch = func(context.Context, storedKey) (Value, error) { panic(httpCanary) }
-		_, err, _ := ask(t, v)
+		_, _, err := ask(t, v)
 		var f *estate.Failure
 		if !errors.As(err, &f) || f.Kind != estate.Broken || fmt.Sprint(err) == "" || len(f.Detail) > 80 {
 			t.Errorf("%v", err)
