@@ -143,37 +143,3 @@ func (f Frame) hitLine(b *box, rs *estate.Readings, n int) spans {
 	}
 	return out
 }
-
-// verb says what a flow means, seen from where it begins (outward) or from where
-// it ends. An application gets its secrets from a store; to any other system it
-// connects.
-func verb(t *estate.Topology, x estate.Flow, outward bool) string {
-	say := func(out, in string) string {
-		if outward {
-			return out
-		}
-		return in
-	}
-	switch x.Kind {
-	case estate.FlowSecret:
-		return say("relies on", "relies on it")
-	case estate.FlowTarget:
-		return say("changes", "changes it")
-	case estate.FlowMonitoring:
-		return say("watches", "watches it")
-	case estate.FlowAccess:
-		to, _ := t.Component(x.To)
-		switch to.Kind {
-		case estate.KindVault, estate.KindSecretsManager, estate.KindSecretStore:
-			return say("reads its secrets from", "reads its secrets here")
-		case estate.KindPostgres:
-			return say("connects to", "connects to it")
-		case estate.KindExternalAPI, estate.KindGateway, estate.KindBalancer:
-			return say("calls", "calls it")
-		case estate.KindKeys:
-			return say("decrypts with", "decrypts with it")
-		}
-		return say("uses", "uses it")
-	}
-	return string(x.Kind)
-}

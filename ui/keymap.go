@@ -204,7 +204,7 @@ func (b *binding) refusal(m *Model) string {
 }
 
 // narrow is the width below which the footer says first how to leave.
-const narrow = 60
+const narrow = 80
 
 // hints are the keys of the footer for a mode: those that work now, the most
 // important first. Help lists the others too, and why they do not.

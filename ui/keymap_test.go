@@ -139,7 +139,7 @@ func contains(list []string, s string) bool {
 func TestFootersSayFirstWhatMattersMost(t *testing.T) {
 	m := alone(newWorld().options())
 	m.height = 24
-	for width, first := range map[int]string{20: "quit", 59: "quit", 60: "detail", 160: "detail"} {
+	for width, first := range map[int]string{20: "quit", 79: "quit", 80: "detail", 160: "detail"} {
 		m.width = width
 		if got := m.hints(modePlanes)[0].Does; got != first {
 			t.Errorf("at %d the footer begins with %q, want %q", width, got, first)

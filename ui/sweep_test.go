@@ -61,7 +61,7 @@ var views = []struct {
 	keys []string
 }{
 	{"planes", nil},
-	{"detail", []string{"tab", "G", "k", "k", "enter"}},
+	{"detail", []string{"enter"}},
 	{"filter", []string{"/", "v", "a", "u", "l", "t"}},
 	{"help", []string{"?"}},
 	{"palette", []string{":", "p", "o", "s", "t"}},
