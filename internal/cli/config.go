@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +59,9 @@ func noArgs(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs
 func subcommandOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if ext := filepath.Ext(args[0]); ext == ".yaml" || ext == ".yml" {
+		return usage(fmt.Errorf("unknown command %q; to use it as the configuration: %s --config %s", args[0], cmd.CommandPath(), args[0]))
 	}
 	return usage(fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath()))
 }

@@ -234,6 +234,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"drill", "--list"}, 0, "db-rotation"},
 		{[]string{"--theme", "pink", "--config", bad}, exitUsage, "environment"},
 		{[]string{"no-such-command"}, exitUsage, "no-such-command"},
+		{[]string{"small.yaml"}, exitUsage, "--config small.yaml"},
 		{[]string{"--no-such-flag"}, exitUsage, "no-such-flag"},
 		{[]string{"drill"}, exitUsage, "warroom check"}, // the tests have no terminal
 	} {

@@ -217,9 +217,6 @@ func (v basis) failure() *Failure { return v.slot.Last.Failure }
 // sure reports that the data is there, fresh, and from the last attempt.
 func (v basis) sure() bool { return v.ok && !v.stale && v.slot.Last.Failure == nil }
 
-// tried reports that the read was made at least once.
-func (v basis) tried() bool { return v.failure() == nil || v.failure().Kind != NotYetRead }
-
 // fact states a figure taken from this read. What was never read, is stale or
 // failed at the last attempt overrides value or status: unknown is never OK.
 func (v basis) fact(name, value string, status Status, note string) Fact {

@@ -28,18 +28,20 @@ type check struct {
 }
 
 type component struct {
-	ID     estate.ID     `json:"id"`
-	Plane  estate.Plane  `json:"plane"`
-	Name   string        `json:"name"`
-	Status estate.Status `json:"status"`
-	Word   string        `json:"word"`
-	Reason string        `json:"reason,omitempty"`
-	Facts  []fact        `json:"facts"`
-	Source string        `json:"source"`
-	Age    *float64      `json:"age"`   // seconds since the oldest headline figure was read; null when none was
-	Tried  *float64      `json:"tried"` // seconds since the newest attempt; null when there was none
-	Took   float64       `json:"took"`  // seconds of the longest read
-	Error  *string       `json:"error"`
+	ID      estate.ID     `json:"id"`
+	Plane   estate.Plane  `json:"plane"`
+	Name    string        `json:"name"`
+	Status  estate.Status `json:"status"`
+	Word    string        `json:"word"`
+	Reason  string        `json:"reason,omitempty"`
+	Owner   string        `json:"owner,omitempty"`
+	Contact string        `json:"contact,omitempty"`
+	Facts   []fact        `json:"facts"`
+	Source  string        `json:"source"`
+	Age     *float64      `json:"age"`   // seconds since the oldest headline figure was read; null when none was
+	Tried   *float64      `json:"tried"` // seconds since the newest attempt; null when there was none
+	Took    float64       `json:"took"`  // seconds of the longest read
+	Error   *string       `json:"error"`
 }
 
 type fact struct {
@@ -48,6 +50,7 @@ type fact struct {
 	Status estate.Status `json:"status"`
 	Note   string        `json:"note,omitempty"`
 	Source string        `json:"source,omitempty"`
+	ReadAt *time.Time    `json:"read_at"` // null when it was never read
 	Stale  bool          `json:"stale,omitempty"`
 	Failed bool          `json:"failed,omitempty"`
 }
@@ -66,12 +69,17 @@ func CheckJSON(out io.Writer, r *estate.Readings) error {
 		one := r.All[i]
 		out := component{
 			ID: c.ID, Plane: c.Plane, Name: c.Name, Status: one.Status, Word: one.Word, Reason: one.Reason,
-			Facts: []fact{}, Took: one.Took.Seconds(),
+			Owner: c.Owner, Contact: c.Contact, Facts: []fact{}, Took: one.Took.Seconds(),
 		}
 		out.Age, out.Tried = since(r.At, one.At), since(r.At, one.Tried)
 		var sources []string
 		for _, f := range one.Facts {
-			out.Facts = append(out.Facts, fact{Name: f.Name, Value: f.Value, Status: f.Status, Note: f.Note, Source: f.Source, Stale: f.Stale, Failed: f.Failed})
+			line := fact{Name: f.Name, Value: f.Value, Status: f.Status, Note: f.Note, Source: f.Source, Stale: f.Stale, Failed: f.Failed}
+			if !f.At.IsZero() {
+				at := f.At.UTC()
+				line.ReadAt = &at
+			}
+			out.Facts = append(out.Facts, line)
 			if f.Source != "" && (len(sources) == 0 || sources[len(sources)-1] != f.Source) {
 				sources = append(sources, f.Source)
 			}
@@ -100,9 +108,17 @@ func since(now, t time.Time) *float64 {
 // firstFailure words the worst failed read of a component, or is nil.
 func firstFailure(s *estate.Snapshot, id estate.ID) *string {
 	var worst *estate.Failure
-	for _, slot := range s.Slots(id) {
-		if f := slot.Last.Failure; f != nil && (worst == nil || f.Kind.Status() > worst.Kind.Status()) {
+	weigh := func(f *estate.Failure) {
+		if f != nil && (worst == nil || f.Kind.Status() > worst.Kind.Status()) {
 			worst = f
+		}
+	}
+	for _, slot := range s.Slots(id) {
+		weigh(slot.Last.Failure)
+		if e, ok := slot.Last.Data.(estate.Endpoint); ok {
+			for _, one := range e.Addresses {
+				weigh(one.Failure)
+			}
 		}
 	}
 	if worst == nil {
@@ -175,7 +191,7 @@ func CheckPlain(out io.Writer, r *estate.Readings) error {
 	counts := r.Count()
 	for _, s := range []estate.Status{estate.Fail, estate.Unknown, estate.Warn, estate.OK, estate.NA} {
 		if counts[s] > 0 {
-			fmt.Fprintf(&b, "  %s %d %s", glyph(s), counts[s], s)
+			fmt.Fprintf(&b, "  %s %s %d", glyph(s), s, counts[s])
 		}
 	}
 	b.WriteByte('\n')
@@ -194,10 +210,28 @@ func CheckPlain(out io.Writer, r *estate.Readings) error {
 			}
 			one := r.All[i]
 			fmt.Fprintf(&b, "%s %-7s  %-*s  %-*s  %s\n", glyph(one.Status), one.Status, wide, c.Name, word, one.Word, figures(one))
+			if more := trouble(c, one, r.At); more != "" {
+				fmt.Fprintf(&b, "%11s%s\n", "", more)
+			}
 		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// trouble says of a component that is not well why, as of when, and whom to ask.
+func trouble(c estate.Component, r estate.Reading, now time.Time) string {
+	if r.Status <= estate.OK || len(r.Facts) == 0 {
+		return ""
+	}
+	parts := []string{r.Reason}
+	if !r.At.IsZero() {
+		parts = append(parts, "read "+estate.Ago(now, r.At))
+	}
+	if who := strings.Trim(c.Owner+", "+c.Contact, ", "); who != "" {
+		parts = append(parts, who)
+	}
+	return strings.Join(parts, " | ")
 }
 
 // figures are a component's headline figures in one line, or why it has none.
@@ -213,7 +247,7 @@ func figures(r estate.Reading) string {
 		}
 		parts = append(parts, s)
 	}
-	if len(parts) == 0 || r.Status == estate.Unknown {
+	if len(parts) == 0 {
 		parts = append(parts, r.Reason)
 	}
 	return strings.Join(parts, "; ")

@@ -24,7 +24,7 @@ func readings() *estate.Readings {
 		Environment: "production", Drill: "db-rotation",
 		Components: []estate.Component{
 			{ID: "km", Name: "Key Management", Plane: estate.Service, Kind: estate.KindKeys},
-			{ID: "pg", Name: "PostgreSQL Primary", Plane: estate.State, Kind: estate.KindPostgres, Secrets: []string{"db"}},
+			{ID: "pg", Name: "PostgreSQL Primary", Plane: estate.State, Kind: estate.KindPostgres, Secrets: []string{"db"}, Policy: estate.Policy{Owner: "database team", Contact: "#dba-oncall"}},
 			{ID: "vault", Name: "Vault Primary", Plane: estate.State, Kind: estate.KindVault, Unread: "no check reads Vault yet"},
 		},
 	}).Index()
