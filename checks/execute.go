@@ -14,9 +14,18 @@ import (
 // reported without waiting for it.
 const late = 50 * time.Millisecond
 
+// A read that outlives its timeout by this many timeouts, and by no less than
+// lostLeast, is lost: its probe runs again without it. lostMost is how many lost
+// reads of one probe may be under way, so that they do not pile up.
+const (
+	lostAfter = 10
+	lostLeast = time.Minute
+	lostMost  = 3
+)
+
 // execute runs a task once, posts what it saw and tells its lane. A read that
 // panics is reported as broken; one that outlives its timeout is reported at its
-// timeout and left to end by itself.
+// timeout and left to end by itself; its probe waits for that, unless it is lost.
 func (l *lane) execute(parent context.Context, t *task) {
 	ctx, cancel := context.WithTimeout(parent, t.Timeout)
 	defer cancel()
@@ -46,8 +55,31 @@ func (l *lane) execute(parent context.Context, t *task) {
 			Doing:  t.Source,
 			Detail: fmt.Sprintf("no answer within %s", t.Timeout),
 		}}, began, false)
-		<-read
+		l.linger(t, read)
+	}
+}
+
+// linger waits until a late read ends or is lost, and has its probe run again.
+// Where as many as may be are lost already, it waits until one of them ends.
+func (l *lane) linger(t *task, read <-chan Result) {
+	patience := time.NewTimer(max(lostAfter*t.Timeout, lostLeast) - late)
+	defer patience.Stop()
+	select {
+	case <-read:
 		l.tell(event{task: t, over: true})
+		return
+	case <-l.gone:
+		return
+	case <-patience.C:
+	}
+	select {
+	case <-read:
+		l.tell(event{task: t, over: true})
+	case <-l.gone:
+	case t.lost <- struct{}{}:
+		l.tell(event{task: t, over: true})
+		<-read
+		<-t.lost
 	}
 }
 

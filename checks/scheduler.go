@@ -19,7 +19,8 @@ const (
 
 // Scheduler runs probes for ever. Each system has a lane of its own with its own
 // bound on reads under way, so that one slow or dead system never delays
-// another. A probe never runs twice at once. A failed probe is tried again after
+// another. A probe runs again only when its last read has ended, or is lost: see
+// lostAfter. A failed probe is tried again after
 // twice the wait, up to a minute or its interval, for ever.
 type Scheduler struct {
 	lanes map[string]*lane
@@ -59,7 +60,7 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 			}
 			s.lanes[p.System] = l
 		}
-		l.queue = append(l.queue, &task{Probe: p})
+		l.queue = append(l.queue, &task{Probe: p, lost: make(chan struct{}, lostMost)})
 	}
 	return s
 }
@@ -116,8 +117,9 @@ type task struct {
 	Probe
 	due    time.Time
 	ended  time.Time
-	failed int  // runs that failed in a row
-	byHand bool // the next run is one that a person asked for
+	failed int           // runs that failed in a row
+	byHand bool          // the next run is one that a person asked for
+	lost   chan struct{} // one for each read that is lost and has not ended
 }
 
 // event tells a lane about a run. A run reports once and is over once: together

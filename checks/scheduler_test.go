@@ -110,7 +110,7 @@ func TestAReadThatIgnoresItsTimeoutIsReportedAndNotRepeated(t *testing.T) {
 		runs++
 		most = max(most, under)
 		mu.Unlock()
-		time.Sleep(70 * time.Second) // fake time
+		time.Sleep(55 * time.Second) // fake time
 		mu.Lock()
 		under--
 		mu.Unlock()
@@ -129,6 +129,56 @@ func TestAReadThatIgnoresItsTimeoutIsReportedAndNotRepeated(t *testing.T) {
 	if n := len(rec.of("x")); n < 15 {
 		t.Errorf("its neighbour in the same lane was read %d times in 200 s, want at least 15: the slot must be freed", n)
 	}
+}
+
+// A read that never returns does not end its probe for good, and does not pile up.
+func TestALostReadIsReplacedAndTheirNumberBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var starts []time.Duration
+		var release []chan struct{}
+		began := time.Now()
+		runs := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(starts)
+		}
+		stuck := func(context.Context) Result {
+			end := make(chan struct{})
+			mu.Lock()
+			starts, release = append(starts, time.Since(began)), append(release, end)
+			mu.Unlock()
+			<-end
+			return good(context.Background())
+		}
+		rec := &recorder{}
+		s := NewScheduler([]Probe{probe("a", "stuck", stuck)}, Options{Concurrency: 1, Post: rec.post})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { s.Run(ctx); close(ended) }()
+
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := runs(); n != 1+lostMost {
+			t.Fatalf("%d reads under way after an hour, want %d", n, 1+lostMost)
+		}
+		if starts[1] < time.Minute || starts[1] > 2*time.Minute {
+			t.Errorf("the second read began after %s, want it after the first outlived its timeout by a minute", starts[1])
+		}
+		if n := len(rec.of("stuck")); n != 1+lostMost || rec.all[n-1].Failure == nil || rec.all[n-1].Failure.Kind != estate.Silent {
+			t.Errorf("%d reports, the last %+v; want each read reported silent", n, rec.all[n-1])
+		}
+		close(release[0])
+		synctest.Wait()
+		if n := runs(); n != 2+lostMost {
+			t.Errorf("%d reads after a lost one ended, want one more", n)
+		}
+		for _, end := range release[1:] {
+			close(end)
+		}
+		cancel()
+		<-ended
+	})
 }
 
 func TestFailuresBackOffAndRecover(t *testing.T) {

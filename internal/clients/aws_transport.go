@@ -49,6 +49,11 @@ func (b *bounded) Do(req *http.Request) (*http.Response, error) {
 		req.Body = struct{ io.ReadCloser }{req.Body}
 	}
 	res, err := b.client.Do(req)
+	if err == nil && res != nil {
+		if err := final(res); err != nil {
+			return nil, err
+		}
+	}
 	if res != nil && res.Body != nil {
 		limit, known := awsBodies[awsmiddleware.GetOperationName(req.Context())]
 		if !known {

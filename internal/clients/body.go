@@ -3,7 +3,9 @@ package clients
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"sync"
 
 	"warroom/internal/estate"
@@ -42,10 +44,32 @@ type boundedBody struct {
 	left    bodyLimits // what may still come
 	holding bool
 	release func() // gives the turn back, once
+	unwatch func() bool
 }
 
+// newBoundedBody closes body when ctx ends, even if a read of it is under way:
+// not every body that net/http hands out ends with its request's context.
 func newBoundedBody(ctx context.Context, body io.ReadCloser, limits bodyLimits, turns turns) *boundedBody {
-	return &boundedBody{ReadCloser: body, ctx: ctx, turns: turns, left: limits}
+	return &boundedBody{
+		ReadCloser: body, ctx: ctx, turns: turns, left: limits,
+		unwatch: context.AfterFunc(ctx, func() { _ = body.Close() }),
+	}
+}
+
+// final refuses an answer that is none: after 101 the connection speaks another
+// protocol, and its body is the bare connection, which may never end. Its error
+// is an *estate.Failure, and the body is closed then.
+func final(res *http.Response) error {
+	if res.StatusCode/100 != 1 {
+		return nil
+	}
+	if res.Body != nil {
+		_ = res.Body.Close()
+	}
+	return &estate.Failure{
+		Kind: estate.BadAnswer, Detail: fmt.Sprintf("HTTP %d %s, which is no answer to this request", res.StatusCode, http.StatusText(res.StatusCode)),
+		Next: "check what listens at this address",
+	}
 }
 
 // Read satisfies io.Reader.
@@ -73,6 +97,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		}
 	}
 	if err != nil && err != io.EOF {
+		if b.ctx.Err() != nil {
+			err = context.Cause(b.ctx) // rather than that the body is closed
+		}
 		err = &bodyError{err}
 	}
 	return n, err
@@ -99,6 +126,7 @@ func (b *boundedBody) await() error {
 
 // Close satisfies io.Closer.
 func (b *boundedBody) Close() error {
+	b.unwatch()
 	err := b.ReadCloser.Close()
 	if b.release != nil {
 		b.release()

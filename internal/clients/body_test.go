@@ -96,3 +96,20 @@ func TestATurnEndsWithItsRequest(t *testing.T) {
 		}
 	})
 }
+
+// deaf is a body whose reads end when it is closed, and with nothing else.
+type deaf struct{ closed chan struct{} }
+
+func (d *deaf) Read([]byte) (int, error) { <-d.closed; return 0, errors.New("read of a closed body") }
+func (d *deaf) Close() error             { close(d.closed); return nil }
+
+func TestABodyIsClosedWhenItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		body := newBoundedBody(ctx, &deaf{make(chan struct{})}, bodyLimits{bytes: 10, free: 10}, nil)
+		if _, err := io.ReadAll(body); Classify(err, "").Kind != estate.Silent {
+			t.Errorf("got %v, want that nothing came", err)
+		}
+	})
+}

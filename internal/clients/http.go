@@ -153,6 +153,9 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 		return nil, answer.clean(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	if err := final(res); err != nil {
+		return nil, err
+	}
 	answer.Code, answer.Header = res.StatusCode, res.Header
 	if !body {
 		// Given up by cancelling, because a body that never comes would block.

@@ -327,3 +327,32 @@ func TestNoCredentialGoesOverPlainHTTP(t *testing.T) {
 		}
 	}
 }
+
+// After 101 the body is the bare connection, which no context closes.
+func TestSwitchingProtocolsIsNoAnswer(t *testing.T) {
+	held := make(chan struct{})
+	t.Cleanup(func() { close(held) })
+	switching := func(c net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: none\r\n\r\n")
+		<-held
+	}
+	address := "http://" + rawServer(t, switching)
+	for _, body := range []bool{true, false} {
+		began := time.Now()
+		_, f := get(t, newSet().HTTP(""), address, body, 5*time.Second)
+		if f == nil || f.Kind != estate.BadAnswer || !strings.Contains(f.Detail, "101") {
+			t.Errorf("body %v: %v", body, f)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("body %v: took %s", body, took)
+		}
+	}
+	keys(t)
+	_, a := account(t, config.AWSAccount{Region: "eu-west-1", Endpoint: address})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := a.Value(ctx, "x", estate.StageCurrent)
+	if f := Classify(err, ""); f.Kind != estate.BadAnswer || !strings.Contains(f.Detail, "101") || ctx.Err() != nil {
+		t.Errorf("AWS: %v", err)
+	}
+}

@@ -128,8 +128,12 @@ type boundedTransport struct{ base *http.Transport }
 
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.base.RoundTrip(req)
-	if res != nil && res.Body != nil {
-		res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: vaultBody, free: vaultBody, nests: 100_000, parts: 500_000}, nil)
+	if err == nil {
+		err = final(res)
 	}
-	return res, err
+	if err != nil {
+		return nil, err
+	}
+	res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: vaultBody, free: vaultBody, nests: 100_000, parts: 500_000}, nil)
+	return res, nil
 }
