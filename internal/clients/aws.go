@@ -121,7 +121,7 @@ func (a *AWS) Services(ctx context.Context) (*AWSServices, error) {
 			Next: "set region of the account in warroom.yaml, or AWS_REGION",
 		}
 	}
-	a.identity = &renewing{again: a.limit, next: a.renew, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
+	a.identity = &renewing{again: a.limit, next: a.renew, know: a.know, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
 		cfg, err := a.load(ctx)
 		if err != nil {
 			return nil, err
@@ -212,10 +212,24 @@ func (a *AWS) assume(cfg aws.Config) aws.CredentialsProvider {
 		return cfg.Credentials
 	}
 	cfg.HTTPClient = a.http
+	source := cfg.Credentials
+	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		creds, err := source.Retrieve(ctx)
+		if err == nil {
+			a.know(creds)
+		}
+		return creds, err
+	})
 	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), a.account.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "warroom"
 	})
 	return aws.NewCredentialsCache(role)
+}
+
+// know keeps our own credentials out of what is shown: an endpoint can echo the
+// headers of a request, which carry the token and the key's id.
+func (a *AWS) know(creds aws.Credentials) {
+	a.set.net.Register(creds.SecretAccessKey, creds.SessionToken, creds.AccessKeyID)
 }
 
 // transport is an HTTP client of the account's own. The SDK adds AWS_CA_BUNDLE

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	"warroom/internal/config"
 	"warroom/internal/estate"
+	"warroom/internal/redact"
 )
 
 // isolate keeps the machine's own AWS settings out of a test.
@@ -343,5 +345,68 @@ func TestPlace(t *testing.T) {
 	_, a := account(t, config.AWSAccount{Name: "prod", Region: "eu-west-1", Endpoint: "https://user:CANARY@host:8443/path?x=CANARY"})
 	if got := a.Place(); got != "AWS prod eu-west-1 at https://host:8443" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// An endpoint that echoes what it was sent does not get our own credentials on
+// the screen: neither those of the account nor those that assumed its role.
+func TestOurOwnCredentialsAreNotShown(t *testing.T) {
+	const (
+		id, key, token             = "AKIACANARYSOURCE0001", "canary/source+key/0123456789abcdefghijkl", "canary-source-token//0123456789=="
+		roleID, roleKey, roleToken = "ASIACANARYROLE000002", "canary/role+key/9876543210zyxwvutsrqponm", "canary-role-token//9876543210=="
+	)
+	secret := []string{id, key, token, roleID, roleKey, roleToken}
+	shows := func(text string) bool {
+		for _, one := range secret {
+			if strings.Contains(text, one) || strings.Contains(text, url.QueryEscape(one)) {
+				return true
+			}
+		}
+		return false
+	}
+	var echoed atomic.Int32
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		said := fmt.Sprintf("token %s, authorization %s, key %s", r.Header.Get("X-Amz-Security-Token"), r.Header.Get("Authorization"), key)
+		if shows(said) && strings.Contains(said, "canary") {
+			echoed.Add(1)
+		}
+		text, _ := json.Marshal(map[string]string{"__type": "ValidationException", "message": said})
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(400)
+		_, _ = w.Write(text)
+	}
+	assume := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "" {
+			echo(w, r)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
+			`<SessionToken>%s</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, roleID, roleKey, roleToken)
+	}
+	refuseRole := func(w http.ResponseWriter, r *http.Request) {
+		echoed.Add(1)
+		w.WriteHeader(403)
+		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>%s %s</Message></Error></ErrorResponse>`,
+			r.Header.Get("X-Amz-Security-Token"), r.Header.Get("Authorization"))
+	}
+	for _, x := range []struct {
+		name, role string
+		answer     http.HandlerFunc
+	}{{"keys", "", echo}, {"role", "arn:aws:iam::1:role/reader", assume}, {"role refused", "arn:aws:iam::1:role/reader", refuseRole}} {
+		t.Run(x.name, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_ACCESS_KEY_ID", id)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", key)
+			t.Setenv("AWS_SESSION_TOKEN", token)
+			echoed.Store(0)
+			_, a := account(t, config.AWSAccount{Region: "eu-west-1", Endpoint: serve(t, x.answer), RoleARN: x.role})
+			_, err := a.Value(t.Context(), "x", estate.StageCurrent)
+			if err == nil || echoed.Load() == 0 {
+				t.Fatalf("nothing was echoed: %v", err)
+			}
+			if shows(err.Error()) || !strings.Contains(err.Error(), redact.Mask) {
+				t.Errorf("got %v, want it scrubbed", err)
+			}
+		})
 	}
 }

@@ -156,6 +156,7 @@ type renewing struct {
 	load  func(context.Context) (aws.CredentialsProvider, error)
 	again time.Duration // how long a failure to get any is remembered, at least
 	next  string
+	know  func(aws.Credentials) // is told what was got
 
 	mu       sync.Mutex
 	provider aws.CredentialsProvider // nil: load anew
@@ -186,6 +187,9 @@ func (r *renewing) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	r.mu.Unlock()
 
 	creds, err := provider.Retrieve(ctx)
+	if err == nil && r.know != nil {
+		r.know(creds)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
