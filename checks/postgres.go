@@ -128,7 +128,7 @@ func (p *postgres) login(ctx context.Context, stage estate.Stage) Result {
 	made, err := p.gate.present(ctx, gateKey{p.place(), user, p.spec.Secret, credential.version}, who,
 		func(ctx context.Context) outcome { return loginOutcome(p.client.Login(ctx, user, password)) })
 	if err != nil {
-		return p.failed(ctx, err, doing)
+		return p.failed(ctx, err, fmt.Sprintf("log in to %s as %s", p.place(), clients.Strip(user, 64)))
 	}
 	p.judged(stage, made.says == accepted)
 	return p.result(made, l)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -295,5 +296,35 @@ func TestProbesIgnoreTheEnvironment(t *testing.T) {
 	e.vault.put(pgSecret, estate.StageCurrent, pgVersion{id: "v1", user: "wr_app", password: pgOld})
 	if l := e.login(t, "db0", estate.StageCurrent); l.Outcome != estate.LoginAccepted || l.User != "wr_app" || !l.TLS {
 		t.Errorf("got %+v", l)
+	}
+}
+
+// What hangs is the server, also for a login that waits for another one of the
+// same version to be answered.
+func TestASilentServerIsNotBlamedOnTheSecretStore(t *testing.T) {
+	at := hostile(t, silence)
+	e := newPGEstate(t, at)
+	for _, stage := range []estate.Stage{estate.StageCurrent, estate.StagePending} {
+		e.vault.put(pgSecret, stage, pgVersion{id: "v1", user: "wr_app", password: pgOld})
+	}
+	var probes []Probe
+	for _, p := range e.probes {
+		p.Timeout = 400 * time.Millisecond
+		probes = append(probes, p)
+	}
+	r := &recorder{}
+	NewScheduler(probes, Options{Concurrency: len(probes), Post: r.post}).Once(t.Context())
+	silent := 0
+	for _, o := range r.all {
+		if o.Failure == nil {
+			continue // no version under that label
+		}
+		silent++
+		if o.Failure.Kind != estate.Silent || strings.Contains(o.Failure.Doing, "password") || !strings.Contains(o.Failure.Doing, net.JoinHostPort(at.Host, strconv.Itoa(at.Port))) {
+			t.Errorf("%s %s: %v", o.Key.Check, o.Key.Item, o.Failure)
+		}
+	}
+	if silent != 5 {
+		t.Errorf("%d readings of the silent server, want 5", silent)
 	}
 }

@@ -100,7 +100,7 @@ func (p *tlsProbe) handshakes(ctx context.Context, addresses []netip.Addr, port 
 		target := netip.AddrPortFrom(a, port)
 		if i >= addressLimit {
 			out[i] = estate.Served{Address: target.String(), Failure: &estate.Failure{
-				Kind: estate.NoCheck, Doing: "TLS handshake with " + target.String(),
+				Kind: estate.Paused, Doing: "TLS handshake with " + target.String(),
 				Detail: "not tried: the name has more than " + strconv.Itoa(addressLimit) + " addresses",
 			}}
 			continue

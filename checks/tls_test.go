@@ -133,3 +133,22 @@ func TestTLSProbes(t *testing.T) {
 		}
 	}
 }
+
+// Addresses beyond those that are tried are not known to be fine, nor left out on
+// purpose.
+func TestAddressesBeyondTheLimitAreUnknown(t *testing.T) {
+	var many addresses
+	for i := range addressLimit + 2 {
+		many = append(many, netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}).String())
+	}
+	p := endpointProbe(config.TLSEndpoint{Address: "api.test:1", ServerName: "api.test"}, many)
+	e, ok := p.read(t.Context()).Data.(estate.Endpoint)
+	if !ok || len(e.Addresses) != len(many) {
+		t.Fatalf("%d addresses, want %d", len(e.Addresses), len(many))
+	}
+	for i, s := range e.Addresses {
+		if s.Failure == nil || (s.Failure.Kind == estate.Paused) != (i >= addressLimit) || s.Failure.Kind == estate.NoCheck {
+			t.Errorf("address %d: %v", i, s.Failure)
+		}
+	}
+}
