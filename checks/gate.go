@@ -196,8 +196,9 @@ func holds(says verdict, known bool) bool {
 	return false
 }
 
-// loginOutcome is what a login to a database came to. After LoginBusy,
-// LoginTrusted and LoginWeak the password was never presented.
+// loginOutcome is what a login to a database came to. After LoginBusy and
+// LoginTrusted the password was never presented, and after LoginWeak only to a
+// server that did not prove itself, which gets no proof after proof.
 func loginOutcome(t clients.LoginTry) outcome {
 	if t.Err != nil {
 		o := outcome{err: t.Err}
@@ -214,6 +215,10 @@ func loginOutcome(t clients.LoginTry) outcome {
 		o.says = barred
 	case estate.LoginWrong, estate.LoginRejected:
 		o.says = refused
+	case estate.LoginWeak:
+		if t.Presented {
+			o.says = refused
+		}
 	}
 	return o
 }

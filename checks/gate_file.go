@@ -218,7 +218,7 @@ func recordOf(a attempt) (gateRecord, bool) {
 func (r gateRecord) outcome(k gateKey) (outcome, bool) {
 	message := clients.Strip(r.Message, clients.DetailLimit)
 	switch {
-	case r.What == "login" && (r.Outcome == estate.LoginWrong || r.Outcome == estate.LoginRejected || r.Outcome == estate.LoginBarred):
+	case r.What == "login" && (r.Outcome == estate.LoginWrong || r.Outcome == estate.LoginRejected || r.Outcome == estate.LoginBarred || r.Outcome == estate.LoginWeak):
 		o := outcome{says: refused, data: estate.Login{
 			User: k.user, Database: clients.Strip(r.Database, 64), Outcome: r.Outcome, SQLState: clients.Strip(r.SQLState, 5), Message: message, TLS: r.TLS,
 		}}

@@ -49,6 +49,7 @@ func TestARefusalIsRememberedByTheNextProcess(t *testing.T) {
 	}{
 		{"login", wrong("no")},
 		{"login barred", outcome{says: barred, data: estate.Login{User: gateKeyTest.user, Outcome: estate.LoginBarred, SQLState: "3D000"}}},
+		{"a server that proved nothing", outcome{says: refused, data: estate.Login{User: gateKeyTest.user, Outcome: estate.LoginWeak, Message: "it did not prove itself"}}},
 		{"api", outcome{says: refused, data: estate.APIProbe{Code: 403, RateLimit: -1, RateRemaining: -1}}},
 		{"gateway", outcome{says: refused, data: estate.GatewayProbe{Code: 401, Error: "invalid_token", Description: "it has expired"}}},
 	} {

@@ -191,6 +191,7 @@ func TestHolds(t *testing.T) {
 		{"rejected", clients.LoginTry{Login: estate.Login{Outcome: estate.LoginRejected}}, false, true},
 		{"busy", clients.LoginTry{Login: estate.Login{Outcome: estate.LoginBusy}}, false, false},
 		{"trusted", clients.LoginTry{Login: estate.Login{Outcome: estate.LoginTrusted}}, false, false},
+		{"a server that proved nothing", clients.LoginTry{Presented: true, Login: estate.Login{Outcome: estate.LoginWeak}}, true, true},
 		{"weak", clients.LoginTry{Login: estate.Login{Outcome: estate.LoginWeak}}, false, false},
 		{"accepted", clients.LoginTry{Login: estate.Login{Outcome: estate.LoginAccepted}}, false, false},
 	} {
@@ -308,7 +309,7 @@ func TestCheckNowIsByHand(t *testing.T) {
 		defer cancel()
 		go s.Run(ctx)
 		<-ran
-		time.Sleep(10 * time.Second)
+		time.Sleep(3 * time.Second)
 		s.CheckNow("x")
 		<-ran
 		<-ran

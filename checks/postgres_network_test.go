@@ -189,6 +189,12 @@ func TestServersThatAreNotThere(t *testing.T) {
 
 // impostor plays SCRAM without knowing the password.
 func impostor(c net.Conn) {
+	scram(c, "4096", nil, &pgproto3.AuthenticationSASLFinal{Data: []byte("v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")}, &pgproto3.AuthenticationOk{})
+}
+
+// scram asks for a proof over so many iterations, one byte of the challenge at a
+// time, tells proved when it came, and answers it.
+func scram(c net.Conn, iterations string, proved chan<- struct{}, answer ...pgproto3.BackendMessage) {
 	packet(c)
 	b := pgproto3.NewBackend(c, c)
 	b.Send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}})
@@ -200,17 +206,57 @@ func impostor(c net.Conn) {
 		return
 	}
 	_, nonce, _ := strings.Cut(string(first.Data), "r=")
-	b.Send(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=" + nonce + "more,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096")})
-	_ = b.Flush()
-	_ = b.SetAuthType(pgproto3.AuthTypeSASLContinue)
-	if _, err := b.Receive(); err != nil {
-		return
+	challenge := "\x00\x00\x00\x0br=" + nonce + "more,s=c2FsdHNhbHRzYWx0c2FsdA==,i=" + iterations
+	for _, one := range message('R', []byte(challenge)) {
+		_, _ = c.Write([]byte{one})
 	}
-	b.Send(&pgproto3.AuthenticationSASLFinal{Data: []byte("v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")})
-	b.Send(&pgproto3.AuthenticationOk{})
+	_ = b.SetAuthType(pgproto3.AuthTypeSASLContinue)
+	if m, err := b.Receive(); err != nil {
+		return
+	} else if _, ok := m.(*pgproto3.SASLResponse); ok && proved != nil {
+		proved <- struct{}{}
+	}
+	for _, m := range answer {
+		b.Send(m)
+	}
 	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	_ = b.Flush()
 	silence(c)
+}
+
+// A server is sent no proof that is cheap to crack or dear to make, and one that
+// takes a proof without giving its own is neither trusted nor believed.
+func TestServersThatDoNotProveThemselves(t *testing.T) {
+	for _, x := range []struct {
+		name, iterations string
+		answer           []pgproto3.BackendMessage
+		message          string
+		proofs           int
+	}{
+		{"none", "0", nil, "over 0 iterations", 0},
+		{"fewer than none", "-1", nil, "over -1 iterations", 0},
+		{"one", "1", nil, "easily cracked", 0},
+		{"just too few", "4095", nil, "at least 4096", 0},
+		{"just too many", "1000001", nil, "more than 1000000", 0},
+		{"no signature", "4096", []pgproto3.BackendMessage{&pgproto3.AuthenticationOk{}}, "did not prove that it knows the password", 1},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			proved := make(chan struct{}, 10)
+			at := hostile(t, func(c net.Conn) { scram(c, x.iterations, proved, x.answer...) })
+			e := newPGEstate(t, at)
+			e.vault.put(pgSecret, estate.StageCurrent, pgVersion{id: "v1", user: "wr_app", password: pgOld})
+			for range 2 {
+				l := e.login(t, "db0", estate.StageCurrent)
+				if l.Outcome != estate.LoginWeak || !strings.Contains(l.Message, x.message) {
+					t.Errorf("got %+v, want %q", l, x.message)
+				}
+			}
+			if n := len(proved); n != x.proofs {
+				t.Errorf("the server got %d proofs, want %d", n, x.proofs)
+			}
+		})
+	}
 }
 
 // A login whose proof was sent and never answered may have been counted.

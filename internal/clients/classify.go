@@ -96,7 +96,20 @@ func kindOf(err error) (estate.FailureKind, string, string) {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return estate.Silent, inner(err), nextSilent
 	}
+	if ofTLS(err) {
+		return estate.BadAnswer, inner(err), "check what listens at this address, and that it speaks TLS as we do"
+	}
 	return estate.Broken, inner(err), ""
+}
+
+// ofTLS reports whether the TLS library gave up over what the peer sent: what it
+// finds wrong has no type of its own.
+func ofTLS(err error) bool {
+	var operated *net.OpError
+	if errors.As(err, &operated) && operated.Op == "local error" {
+		return true
+	}
+	return strings.HasPrefix(inner(err), "tls: ")
 }
 
 const (

@@ -122,7 +122,7 @@ func (p *Postgres) connectOne(ctx context.Context, address string, configure fun
 	config.DialFunc = wire.dial
 	var seen exchange
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		f := pgproto3.NewFrontend(r, w)
+		f := pgproto3.NewFrontend(&scramGuard{Reader: r, seen: &seen}, w)
 		f.Trace(&seen, pgproto3.TracerOptions{SuppressTimestamps: true, RegressMode: true})
 		return f
 	}

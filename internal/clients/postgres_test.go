@@ -120,6 +120,7 @@ func TestExchangeOutcome(t *testing.T) {
 		{"57P03", nil, said("57P03"), ""},
 		{"57P01 after", []string{asked, proved, ok}, said("57P01"), ""},
 		{"trust", []string{ok}, nil, estate.LoginTrusted},
+		{"takes the proof and proves nothing", []string{asked, ok}, nil, estate.LoginWeak},
 		{"trust, and no such role", []string{ok}, said("28000"), estate.LoginTrusted},
 		{"cleartext", []string{"B\tAuthenticationCleartextPassword\t8\n"}, nil, estate.LoginWeak},
 		{"md5", []string{"B\tAuthenticationMD5Password\t12\n"}, nil, estate.LoginWeak},

@@ -16,10 +16,11 @@ import (
 // protocol's trace rather than by the driver's error texts, and knows what they
 // do not say: whether an error came before or after authentication.
 type exchange struct {
-	proof bool // the server asked for the proof of the password, and was sent it
-	ok    bool // the server said that we are authenticated
-	sasl  bool // and had proved that it knows the verifier
-	weak  string
+	asked bool   // the server began SCRAM
+	proof bool   // the server asked for the proof of the password, and was sent it
+	ok    bool   // the server said that we are authenticated
+	sasl  bool   // and had proved that it knows the verifier
+	weak  string // why nothing was sent, or what it was worth
 }
 
 // Write takes one message of the trace: direction, name, length, and for some
@@ -30,6 +31,8 @@ func (e *exchange) Write(message []byte) (int, error) {
 		return len(message), nil
 	}
 	switch fields[0] + " " + fields[1] {
+	case "B AuthenticationSASL":
+		e.asked = true
 	case "B AuthenticationSASLContinue":
 		// Our answer to it is the proof; the trace leaves that one out.
 		e.proof = true
@@ -37,12 +40,15 @@ func (e *exchange) Write(message []byte) (int, error) {
 		e.sasl = true
 	case "B AuthenticationOk":
 		e.ok = true
+		if (e.asked || e.proof) && !e.sasl {
+			e.weak = "the server did not prove that it knows the password: something else answers here"
+		}
 	case "B AuthenticationCleartextPassword":
-		e.weak = "the password in clear"
+		e.weak = unsent("the password in clear")
 	case "B AuthenticationMD5Password":
-		e.weak = "an MD5 hash of the password"
+		e.weak = unsent("an MD5 hash of the password")
 	case "B AuthenticationGSS":
-		e.weak = "GSSAPI"
+		e.weak = unsent("GSSAPI")
 	}
 	return len(message), nil
 }
@@ -75,10 +81,12 @@ func (e *exchange) outcome(said *pgconn.PgError) estate.LoginOutcome {
 	return ""
 }
 
+func unsent(what string) string { return "the server asked for " + what + "; it was not sent" }
+
 // words explain an outcome that the server gave no words to.
 func (e *exchange) words() string {
 	if e.weak != "" {
-		return "the server asked for " + e.weak + "; it was not sent"
+		return e.weak
 	}
 	return "the server asked for no password: any would do"
 }

@@ -13,6 +13,7 @@ import (
 	"log"
 	"math/big"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"warroom/internal/config"
 	"warroom/internal/estate"
 )
 
@@ -159,6 +161,22 @@ func TestHandshakeTellsProblemsApart(t *testing.T) {
 	}
 }
 
+// hugeHello begins a message of 16 MiB, which is more than the library reads.
+var hugeHello = []byte{22, 3, 3, 0, 5, 2, 0xff, 0xff, 0xff, 0}
+
+// One server is one thing to whoever asks it.
+func TestAHugeHandshakeIsABadAnswerToEveryClient(t *testing.T) {
+	address := rawServer(t, func(c net.Conn, _ *http.Request) { _, _ = c.Write(hugeHello); _, _ = io.Copy(io.Discard, c) })
+	if _, f := get(t, newSet().HTTP(""), "https://"+address, false, 5*time.Second); f == nil || f.Kind != estate.BadAnswer {
+		t.Errorf("HTTP: %v", f)
+	}
+	keys(t)
+	_, a := account(t, config.AWSAccount{Region: "eu-west-1", Endpoint: "https://" + address})
+	if _, err := a.Value(t.Context(), "x", estate.StageCurrent); Classify(err, "").Kind != estate.BadAnswer {
+		t.Errorf("AWS: %v", err)
+	}
+}
+
 func TestHandshakeBadInput(t *testing.T) {
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -195,6 +213,8 @@ func TestHandshakeBadInput(t *testing.T) {
 		{"reset", raw(func(c net.Conn) { hello(c); reset(c) }), 5 * time.Second, estate.Refused},
 		{"garbage", raw(func(c net.Conn) { hello(c); _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1 \x1b[2J Debian\r\n") }), 5 * time.Second, estate.BadAnswer},
 		{"cut off in a record", raw(func(c net.Conn) { hello(c); _, _ = c.Write([]byte{22, 3, 3, 1, 0, 2, 0}) }), 5 * time.Second, estate.Refused},
+		{"a message of 16 MiB", raw(func(c net.Conn) { hello(c); _, _ = c.Write(hugeHello) }), 5 * time.Second, estate.BadAnswer},
+		{"a damaged hello", raw(func(c net.Conn) { hello(c); _, _ = c.Write([]byte{22, 3, 3, 0, 5, 2, 0, 0, 1, 9}) }), 5 * time.Second, estate.BadAnswer},
 		{"alert", serveTLS(t, &tls.Config{}), 5 * time.Second, estate.Refused},
 	}
 	for _, c := range cases {
