@@ -118,6 +118,7 @@ type task struct {
 	due    time.Time
 	ended  time.Time
 	failed int           // runs that failed in a row
+	spread bool          // its runs are apart from those that began with it
 	byHand bool          // the next run is one that a person asked for
 	lost   chan struct{} // one for each read that is lost and has not ended
 }
@@ -228,6 +229,13 @@ func (t *task) wait(r Result) time.Duration {
 		t.failed++
 	}
 	spread := 1 + jitter*(2*rand.Float64()-1)
+	if !t.spread && r.Err == nil && r.Interval == 0 && r.Again == 0 {
+		// All first runs are made at once, so that the first picture is whole
+		// soon. The second come anywhere within an interval, or all of an estate
+		// would be read in one burst for ever.
+		t.spread = true
+		spread = max(jitter, rand.Float64())
+	}
 	return time.Duration(float64(base) * spread)
 }
 
