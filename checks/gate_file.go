@@ -36,7 +36,8 @@ const (
 //
 // A nil gateFile remembers nothing.
 type gateFile struct {
-	path string
+	path     string
+	patience time.Duration // how long to wait for other writers
 
 	mu      sync.Mutex
 	seen    os.FileInfo // the file as it was read last
@@ -48,7 +49,7 @@ func stateFile() *gateFile {
 	if xdg.StateHome == "" {
 		return nil
 	}
-	return &gateFile{path: filepath.Join(xdg.StateHome, "warroom", "refused.json")}
+	return &gateFile{path: filepath.Join(xdg.StateHome, "warroom", "refused.json"), patience: 50 * time.Millisecond}
 }
 
 // gateRecord is one refused try, with what is needed to show it again.
@@ -141,7 +142,7 @@ func (f *gateFile) note(k gateKey, a attempt) {
 	if os.MkdirAll(folder, 0o700) != nil {
 		return
 	}
-	defer lockFile(f.path + ".lock")()
+	defer lockFile(f.path+".lock", f.patience)()
 	all := map[string]gateRecord{}
 	for hash, old := range readGate(f.path) { // others may have written since
 		if old.holds(a.at) {

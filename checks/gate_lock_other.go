@@ -2,5 +2,7 @@
 
 package checks
 
+import "time"
+
 // lockFile does nothing where there is no flock: a lost race costs one try.
-func lockFile(string) (unlock func()) { return func() {} }
+func lockFile(string, time.Duration) (unlock func()) { return func() {} }

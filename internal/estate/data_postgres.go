@@ -14,7 +14,7 @@ const (
 	LoginBusy     LoginOutcome = "inconclusive"
 	LoginWrong    LoginOutcome = "refused"            // 28P01: one code for six causes
 	LoginTrusted  LoginOutcome = "not asked"          // pg_hba trust: any password would do
-	LoginWeak     LoginOutcome = "weak method"        // the server asked for cleartext or MD5; not sent
+	LoginWeak     LoginOutcome = "weak method"        // cleartext or MD5 asked for, too cheap or too costly a SCRAM, or a server that did not prove itself; Message says which
 	LoginRejected LoginOutcome = "rejected by pg_hba" // 28000 before authentication
 	LoginNoSuch   LoginOutcome = "no version"         // the staging label has no version
 	LoginUnusable LoginOutcome = "unusable"           // the stored value cannot be used; Message says why

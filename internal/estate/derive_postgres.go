@@ -82,7 +82,10 @@ func (d *deriver) password(l logins, role seen[Role], repl seen[Replication]) {
 	case cur.data.Outcome == LoginTrusted:
 		word, status, note = "NOT CHECKED", Fail, "pg_hba.conf trusts this login: any password is let in"
 	case cur.data.Outcome == LoginWeak:
-		word, status, note = "WEAK METHOD", Fail, "the server asks for cleartext or MD5; nothing was sent"
+		word, status, note = "WEAK METHOD", Fail, "the server does not prove passwords safely"
+		if cur.data.Message != "" {
+			note = cur.data.Message
+		}
 	case cur.data.proves():
 		word, note = "CURRENT", "the current version logs in"
 		switch end := role.data.ValidUntil; {
