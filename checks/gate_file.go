@@ -133,7 +133,7 @@ func readGate(path string) map[string]gateRecord {
 // note keeps a try that was refused.
 func (f *gateFile) note(k gateKey, a attempt) {
 	r, ok := recordOf(a)
-	if f == nil || !ok {
+	if f == nil || f.path == "" || !ok {
 		return
 	}
 	f.mu.Lock()

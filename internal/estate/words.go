@@ -72,3 +72,20 @@ func count(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// statusIf is s for what is bad, and OK otherwise.
+func statusIf(bad bool, s Status) Status {
+	if bad {
+		return s
+	}
+	return OK
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func whole(f float64) string { return fmt.Sprintf("%.0f", f) }
