@@ -36,7 +36,10 @@ func newCheckCommand() *cobra.Command {
 			case asCSV:
 				write = report.CheckCSV
 			}
-			if scenario != "" {
+			if cmd.Flags().Changed("drill") {
+				if err := noConfig(cmd, "--drill brings its own configuration"); err != nil {
+					return err
+				}
 				return onDrill(scenario, func(cfg *config.Config, world *drill.World) error {
 					ctx, end := context.WithCancelCause(cmd.Context())
 					defer end(nil)

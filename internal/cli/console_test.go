@@ -234,6 +234,9 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"drill", "--list"}, 0, "db-rotation"},
 		{[]string{"--theme", "pink", "--config", bad}, exitUsage, "environment"},
 		{[]string{"no-such-command"}, exitUsage, "no-such-command"},
+		{[]string{"drill", "--config", bad}, exitUsage, "no effect"},
+		{[]string{"check", "--drill", "db-rotation", "--config", bad}, exitUsage, "no effect"},
+		{[]string{"check", "--drill", ""}, exitUsage, "db-rotation"},
 		{[]string{"small.yaml"}, exitUsage, "--config small.yaml"},
 		{[]string{"--no-such-flag"}, exitUsage, "no-such-flag"},
 		{[]string{"drill"}, exitUsage, "warroom check"}, // the tests have no terminal

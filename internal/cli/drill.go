@@ -30,6 +30,9 @@ func newDrillCommand() *cobra.Command {
 		Args:      func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
 		ValidArgs: scenarioNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := noConfig(cmd, "a drill brings its own configuration"); err != nil {
+				return err
+			}
 			if list {
 				return listScenarios(cmd.OutOrStdout())
 			}
@@ -52,6 +55,14 @@ func newDrillCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep the simulated systems running without the console, and print how to reach them")
 	cmd.MarkFlagsMutuallyExclusive("list", "serve")
 	return cmd
+}
+
+// noConfig refuses --config where it would be passed over.
+func noConfig(cmd *cobra.Command, why string) error {
+	if cmd.Flags().Changed("config") {
+		return usage(fmt.Errorf("--config has no effect here: %s", why))
+	}
+	return nil
 }
 
 func scenarioNames() []string {
