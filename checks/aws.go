@@ -40,8 +40,8 @@ func awsProbes(cfg *config.Config, set *clients.Set, own map[estate.ID]*ownCalls
 		switch {
 		case c.SecretsManager != nil:
 			out = append(out, b.secretsManager(c.SecretsManager)...)
-		case c.Rotator != nil:
-			out = append(out, b.rotator(c.Rotator)...)
+		case c.RotationFunction != nil:
+			out = append(out, b.rotator(c.RotationFunction)...)
 		case c.Keys != nil:
 			out = append(out, b.keys(c.Keys)...)
 		case c.Gateway != nil:
@@ -56,8 +56,8 @@ func awsAccountOf(c *config.Component) string {
 	switch {
 	case c.SecretsManager != nil:
 		return c.SecretsManager.Account
-	case c.Rotator != nil:
-		return c.Rotator.Account
+	case c.RotationFunction != nil:
+		return c.RotationFunction.Account
 	case c.Keys != nil:
 		return c.Keys.Account
 	case c.Gateway != nil && c.Gateway.Failures != nil && c.Gateway.Failures.Prometheus == "":

@@ -126,7 +126,7 @@ func awsConfig(endpoint string) *config.Config {
 		Windows: config.Windows{AuthFailures: 5 * time.Minute, Rotation: 24 * time.Hour},
 		AWS:     []config.AWSAccount{{Name: "main", Region: "eu-west-1", Endpoint: endpoint}},
 		Components: []config.Component{
-			{ID: "rot", Rotator: &config.Rotator{Account: "main", Function: "rotate-db"}},
+			{ID: "rot", RotationFunction: &config.RotationFunction{Account: "main", Function: "rotate-db"}},
 			{ID: "sm", SecretsManager: &config.SecretsManager{Account: "main", Secrets: []config.StoredSecret{{ID: "prod/db/postgres"}}}},
 			{ID: "kms", Keys: &config.Keys{Account: "main", Keys: []string{"alias/prod"}}},
 			{ID: "gw", Gateway: &config.Gateway{Account: "main", Failures: &config.FailureMetric{

@@ -157,7 +157,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 
 	cfg.Components = []config.Component{
 		{ID: "sm", SecretsManager: &config.SecretsManager{Account: "main", Secrets: []config.StoredSecret{{ID: stuck}, {ID: plain}, {ID: "absent" + w.suffix}}}},
-		{ID: "rot", Rotator: &config.Rotator{Account: "main", Function: function}},
+		{ID: "rot", RotationFunction: &config.RotationFunction{Account: "main", Function: function}},
 		{ID: "kms", Keys: &config.Keys{Account: "main", Keys: []string{alias}}},
 		{ID: "gw", Gateway: &config.Gateway{Account: "main", Failures: &config.FailureMetric{
 			Namespace: "Custom/Gateway", Failed: "4xx", Total: "Count", Dimensions: map[string]string{"ApiId": w.suffix}}}},

@@ -104,17 +104,17 @@ func (p *pendingSince) of(ctx context.Context, s *clients.AWSServices, id, versi
 
 func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOutput) estate.SecretDescription {
 	d := estate.SecretDescription{
-		Secret:          id,
-		ARN:             b.arn(out.ARN),
-		RotationEnabled: aws.ToBool(out.RotationEnabled),
-		RotatorARN:      b.arn(out.RotationLambdaARN),
-		LastRotated:     aws.ToTime(out.LastRotatedDate),
-		NextRotation:    aws.ToTime(out.NextRotationDate),
-		LastChanged:     aws.ToTime(out.LastChangedDate),
-		LastAccessed:    aws.ToTime(out.LastAccessedDate),
-		Deleted:         aws.ToTime(out.DeletedDate),
-		OwningService:   b.name(out.OwningService),
-		KMSKey:          b.arn(out.KmsKeyId),
+		Secret:              id,
+		ARN:                 b.arn(out.ARN),
+		RotationEnabled:     aws.ToBool(out.RotationEnabled),
+		RotationFunctionARN: b.arn(out.RotationLambdaARN),
+		LastRotated:         aws.ToTime(out.LastRotatedDate),
+		NextRotation:        aws.ToTime(out.NextRotationDate),
+		LastChanged:         aws.ToTime(out.LastChangedDate),
+		LastAccessed:        aws.ToTime(out.LastAccessedDate),
+		Deleted:             aws.ToTime(out.DeletedDate),
+		OwningService:       b.name(out.OwningService),
+		KMSKey:              b.arn(out.KmsKeyId),
 	}
 	if rules := out.RotationRules; rules != nil {
 		d.Schedule = b.name(rules.ScheduleExpression)

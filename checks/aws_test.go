@@ -85,7 +85,7 @@ func TestAWSReads(t *testing.T) {
 			"VersionIdsToStages":{"v2":["AWSPENDING"],"v1":["AWSCURRENT","AWSPREVIOUS"]}}`)},
 			estate.SecretDescription{
 				Secret: "prod/db/postgres", ARN: "arn:aws:secretsmanager:eu-west-1:1:secret:prod/db/postgres-Ab", RotationEnabled: true,
-				RotatorARN: "arn:l", RotateEvery: 12 * time.Hour, Schedule: "rate(12 hours)", LastRotated: at(100), NextRotation: at(200),
+				RotationFunctionARN: "arn:l", RotateEvery: 12 * time.Hour, Schedule: "rate(12 hours)", LastRotated: at(100), NextRotation: at(200),
 				LastChanged: at(300), LastAccessed: at(400), KMSKey: "k", OwningService: "rds", Tags: map[string]string{"expires": "2026-01-01"},
 				Replicas: []estate.SecretReplica{{Region: "us-east-1", Status: "Failed", Message: "no key"}},
 				Versions: []estate.SecretVersion{{ID: "v1", Stages: []estate.Stage{"AWSCURRENT", "AWSPREVIOUS"}}, {ID: "v2", Stages: []estate.Stage{"AWSPENDING"}}},

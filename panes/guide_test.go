@@ -43,7 +43,7 @@ func topology() *estate.Topology {
 			c("api-gateway", "API Gateway", estate.Edge, "", "JWT validation", estate.KindGateway, estate.High, "https://api.company.com", "prod/api/external"),
 			c("load-balancer", "Load Balancer", estate.Edge, "", "SSL certificates", estate.KindBalancer, estate.High, "lb.company.com:443"),
 			c("secrets-manager", "Secrets Manager", estate.Service, "Secret Management", "AWS/HashiCorp Vault", estate.KindSecretsManager, estate.Critical, "account 111122223333", "prod/db/postgres", "prod/db/analytics"),
-			c("rotation-lambda", "Rotation Lambda", estate.Service, "Secret Management", "", estate.KindRotator, estate.High, arn),
+			c("rotation-lambda", "Rotation Lambda", estate.Service, "Secret Management", "", estate.KindRotationFunction, estate.High, arn),
 			c("key-management", "Key Management", estate.Service, "Secret Management", "", estate.KindKeys, estate.Medium, "alias/prod"),
 			c("user-service", "User Service", estate.Service, "Application Services", "", estate.KindApplication, estate.Critical, "http://10.0.4.17:8080/health", "prod/db/postgres"),
 			c("payment-service", "Payment Service", estate.Service, "Application Services", "", estate.KindApplication, estate.Critical, "http://10.0.4.18:8080/health", "prod/api/payment"),

@@ -84,8 +84,8 @@ func (c *Config) target(one *Component) string {
 		return strings.Join(addresses, ", ")
 	case one.SecretsManager != nil:
 		return c.account(one.SecretsManager.Account)
-	case one.Rotator != nil:
-		return one.Rotator.Function
+	case one.RotationFunction != nil:
+		return one.RotationFunction.Function
 	case one.Keys != nil:
 		return strings.Join(one.Keys.Keys, ", ")
 	case one.Postgres != nil:

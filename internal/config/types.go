@@ -115,19 +115,19 @@ type Component struct {
 	Subtitle string `yaml:"subtitle" doc:"what it does, for example JWT validation"`
 	Policy   `yaml:",inline"`
 
-	Gateway         *Gateway        `yaml:"gateway" kind:"true" doc:"an API gateway that validates JWTs"`
-	Balancer        *Balancer       `yaml:"balancer" kind:"true" doc:"a load balancer that terminates TLS"`
-	SecretsManager  *SecretsManager `yaml:"secrets_manager" kind:"true" doc:"AWS Secrets Manager of one account"`
-	Rotator         *Rotator        `yaml:"rotation_function" kind:"true" doc:"a Lambda function that rotates secrets"`
-	Keys            *Keys           `yaml:"keys" kind:"true" doc:"KMS keys"`
-	Postgres        *Postgres       `yaml:"postgres" kind:"true" doc:"a PostgreSQL server"`
-	ExternalAPI     *ExternalAPI    `yaml:"external_api" kind:"true" doc:"somebody else's API, reached with a key"`
-	Application     *Application    `yaml:"application" kind:"true" doc:"a service that consumes secrets"`
-	Vault           *Vault          `yaml:"vault" kind:"true" doc:"a Vault cluster"`
-	SecretStore     *SecretStore    `yaml:"secret_store" kind:"true" doc:"the protection of what is stored: encryption, access log, audit trail"`
-	RotationMonitor *Monitor        `yaml:"rotation_monitor" kind:"true" doc:"rotations that succeeded and failed"`
-	SecretMonitor   *Monitor        `yaml:"secret_monitor" kind:"true" doc:"secrets expired and near expiry"`
-	AccessMonitor   *Monitor        `yaml:"access_monitor" kind:"true" doc:"failed authentications and use of secrets"`
+	Gateway          *Gateway          `yaml:"gateway" kind:"true" doc:"an API gateway that validates JWTs"`
+	Balancer         *Balancer         `yaml:"balancer" kind:"true" doc:"a load balancer that terminates TLS"`
+	SecretsManager   *SecretsManager   `yaml:"secrets_manager" kind:"true" doc:"AWS Secrets Manager of one account"`
+	RotationFunction *RotationFunction `yaml:"rotation_function" kind:"true" doc:"a Lambda function that rotates secrets"`
+	Keys             *Keys             `yaml:"keys" kind:"true" doc:"KMS keys"`
+	Postgres         *Postgres         `yaml:"postgres" kind:"true" doc:"a PostgreSQL server"`
+	ExternalAPI      *ExternalAPI      `yaml:"external_api" kind:"true" doc:"somebody else's API, reached with a key"`
+	Application      *Application      `yaml:"application" kind:"true" doc:"a service that consumes secrets"`
+	Vault            *Vault            `yaml:"vault" kind:"true" doc:"a Vault cluster"`
+	SecretStore      *SecretStore      `yaml:"secret_store" kind:"true" doc:"the protection of what is stored: encryption, access log, audit trail"`
+	RotationMonitor  *Monitor          `yaml:"rotation_monitor" kind:"true" doc:"rotations that succeeded and failed"`
+	SecretMonitor    *Monitor          `yaml:"secret_monitor" kind:"true" doc:"secrets expired and near expiry"`
+	AccessMonitor    *Monitor          `yaml:"access_monitor" kind:"true" doc:"failed authentications and use of secrets"`
 }
 
 // Field names a field of a stored secret, where a whole secret is not meant.
@@ -186,8 +186,8 @@ type StoredSecret struct {
 	Policy `yaml:",inline" inherit:"true"`
 }
 
-// Rotator is a Lambda function that rotates secrets.
-type Rotator struct {
+// RotationFunction is a Lambda function that rotates secrets.
+type RotationFunction struct {
 	Account  string `yaml:"account" req:"true" doc:"name of an AWS account"`
 	Function string `yaml:"function" req:"true" doc:"name or ARN"`
 }
@@ -276,8 +276,8 @@ func (c *Component) Kind() estate.Kind {
 		return estate.KindBalancer
 	case c.SecretsManager != nil:
 		return estate.KindSecretsManager
-	case c.Rotator != nil:
-		return estate.KindRotator
+	case c.RotationFunction != nil:
+		return estate.KindRotationFunction
 	case c.Keys != nil:
 		return estate.KindKeys
 	case c.Postgres != nil:

@@ -29,7 +29,7 @@ func (v *validator) component(c *Component, path string) {
 			v.expiry(decode.Join(decode.Index(at("secrets_manager", "secrets"), i), "expiry"), one.Expiry)
 		}
 	}
-	if r := c.Rotator; r != nil {
+	if r := c.RotationFunction; r != nil {
 		v.reference(at("rotation_function", "account"), r.Account, v.accounts, "AWS account")
 	}
 	if k := c.Keys; k != nil {

@@ -20,23 +20,23 @@ type SecretVersion struct {
 
 // SecretDescription is what DescribeSecret says. It holds no value.
 type SecretDescription struct {
-	Secret          string
-	ARN             string
-	RotationEnabled bool
-	RotatorARN      string        // empty when AWS rotates it by itself
-	RotateEvery     time.Duration // 0 when the schedule is not a plain period
-	Schedule        string        // the ScheduleExpression, where there is one
-	LastRotated     time.Time     // zero if never
-	NextRotation    time.Time     // zero if none; the past means that rotation is failing
-	LastChanged     time.Time
-	LastAccessed    time.Time // day's grain
-	Deleted         time.Time // zero unless deletion is scheduled
-	OwningService   string
-	KMSKey          string
-	Versions        []SecretVersion
-	PendingSince    time.Time // creation of the version under AWSPENDING that is not current; zero when there is none or it was not told
-	Tags            map[string]string
-	Replicas        []SecretReplica
+	Secret              string
+	ARN                 string
+	RotationEnabled     bool
+	RotationFunctionARN string        // empty when AWS rotates it by itself
+	RotateEvery         time.Duration // 0 when the schedule is not a plain period
+	Schedule            string        // the ScheduleExpression, where there is one
+	LastRotated         time.Time     // zero if never
+	NextRotation        time.Time     // zero if none; the past means that rotation is failing
+	LastChanged         time.Time
+	LastAccessed        time.Time // day's grain
+	Deleted             time.Time // zero unless deletion is scheduled
+	OwningService       string
+	KMSKey              string
+	Versions            []SecretVersion
+	PendingSince        time.Time // creation of the version under AWSPENDING that is not current; zero when there is none or it was not told
+	Tags                map[string]string
+	Replicas            []SecretReplica
 }
 
 // SecretReplica is the copy of a stored secret in another region.

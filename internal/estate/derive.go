@@ -77,8 +77,8 @@ func (all *derivation) reading(c *Component) Reading {
 		d.balancer()
 	case KindSecretsManager:
 		d.secretsManager()
-	case KindRotator:
-		d.rotator()
+	case KindRotationFunction:
+		d.rotationFunction()
 	case KindKeys:
 		d.keys()
 	case KindPostgres:

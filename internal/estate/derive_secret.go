@@ -55,7 +55,7 @@ func rotating(v SecretDescription, now time.Time) rotation {
 	switch {
 	case overdue:
 		return rotation{word: "OVERDUE", status: Fail, note: "was due " + Ago(now, v.NextRotation)}
-	case !v.RotationEnabled && v.RotatorARN != "":
+	case !v.RotationEnabled && v.RotationFunctionARN != "":
 		return rotation{word: "ROTATION OFF", status: Warn, note: "it has a rotation function, and its rotation was cancelled"}
 	case !v.RotationEnabled:
 		return rotation{word: "MANUAL", status: OK, note: "no rotation is scheduled"}

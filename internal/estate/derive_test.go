@@ -237,7 +237,7 @@ func TestRotation(t *testing.T) {
 		}, "FAILED", Fail},
 		{"overdue", func(v *SecretDescription) { v.NextRotation = ago(time.Hour) }, "OVERDUE", Fail},
 		{"not scheduled", func(v *SecretDescription) { v.RotationEnabled = false }, "MANUAL", OK},
-		{"cancelled", func(v *SecretDescription) { v.RotationEnabled, v.RotatorARN = false, "arn:fn" }, "ROTATION OFF", Warn},
+		{"cancelled", func(v *SecretDescription) { v.RotationEnabled, v.RotationFunctionARN = false, "arn:fn" }, "ROTATION OFF", Warn},
 		{"stuck, and somebody edits a tag", func(v *SecretDescription) {
 			v.Versions = []SecretVersion{{vNew, []Stage{StagePending}}, {vNow, []Stage{StageCurrent}}}
 			v.LastChanged, v.PendingSince = ago(time.Minute), ago(2*day)
@@ -331,7 +331,7 @@ func TestRotators(t *testing.T) {
 		return o
 	}
 	overdue := described("db", ago(20*day), ago(day), SecretVersion{vNow, []Stage{StageCurrent}})
-	overdue.RotatorARN = "arn:fn"
+	overdue.RotationFunctionARN = "arn:fn"
 	late := saw("sm", CheckDescribe, "db", overdue)
 	late.At = noon
 	for _, c := range []struct {

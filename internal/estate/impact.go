@@ -16,7 +16,7 @@ func (t *Topology) Through(id ID, secret string) bool {
 		return true
 	}
 	at, ok := t.bySecret[secret]
-	return ok && (t.Secrets[at].Store == id || c.Kind == KindRotator && t.rotates(id, &t.Secrets[at]))
+	return ok && (t.Secrets[at].Store == id || c.Kind == KindRotationFunction && t.rotates(id, &t.Secrets[at]))
 }
 
 // SecretsOf lists the stored secrets that run through a component: those that

@@ -10,7 +10,7 @@ func impactTopology() *Topology {
 		Components: []Component{
 			{ID: "gateway", Kind: KindGateway, Secrets: []string{"token"}},
 			{ID: "store", Kind: KindSecretsManager},
-			{ID: "rotator", Kind: KindRotator},
+			{ID: "rotator", Kind: KindRotationFunction},
 			{ID: "users", Kind: KindApplication, Secrets: []string{"db"}, Policy: Policy{Criticality: Critical}},
 			{ID: "reports", Kind: KindApplication, Secrets: []string{"reports-db"}},
 			{ID: "primary", Kind: KindPostgres, Secrets: []string{"db", "monitoring"}, Monitor: "monitoring"},

@@ -31,19 +31,19 @@ type Kind string
 
 // The kinds of component, each named as its block in warroom.yaml.
 const (
-	KindGateway         Kind = "gateway"
-	KindBalancer        Kind = "balancer"
-	KindSecretsManager  Kind = "secrets_manager"
-	KindRotator         Kind = "rotation_function"
-	KindKeys            Kind = "keys"
-	KindPostgres        Kind = "postgres"
-	KindExternalAPI     Kind = "external_api"
-	KindApplication     Kind = "application"
-	KindVault           Kind = "vault"
-	KindSecretStore     Kind = "secret_store"
-	KindRotationMonitor Kind = "rotation_monitor"
-	KindSecretMonitor   Kind = "secret_monitor"
-	KindAccessMonitor   Kind = "access_monitor"
+	KindGateway          Kind = "gateway"
+	KindBalancer         Kind = "balancer"
+	KindSecretsManager   Kind = "secrets_manager"
+	KindRotationFunction Kind = "rotation_function"
+	KindKeys             Kind = "keys"
+	KindPostgres         Kind = "postgres"
+	KindExternalAPI      Kind = "external_api"
+	KindApplication      Kind = "application"
+	KindVault            Kind = "vault"
+	KindSecretStore      Kind = "secret_store"
+	KindRotationMonitor  Kind = "rotation_monitor"
+	KindSecretMonitor    Kind = "secret_monitor"
+	KindAccessMonitor    Kind = "access_monitor"
 )
 
 // Criticality says how much depends on a component or stored secret.

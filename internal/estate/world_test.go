@@ -22,7 +22,7 @@ func topology() *Topology {
 			{ID: "gw", Name: "API Gateway", Plane: Edge, Kind: KindGateway, Secrets: []string{"token"}},
 			{ID: "lb", Name: "Load Balancer", Plane: Edge, Kind: KindBalancer, Renewal: RenewalManual},
 			{ID: "sm", Name: "Secrets Manager", Plane: Service, Kind: KindSecretsManager, Policy: Policy{Criticality: Critical}},
-			{ID: "fn", Name: "Rotation Lambda", Plane: Service, Kind: KindRotator},
+			{ID: "fn", Name: "Rotation Lambda", Plane: Service, Kind: KindRotationFunction},
 			{ID: "km", Name: "Key Management", Plane: Service, Kind: KindKeys},
 			{ID: "app", Name: "User Service", Plane: Service, Kind: KindApplication, Secrets: []string{"db"}},
 			{ID: "pg1", Name: "Primary", Plane: State, Kind: KindPostgres, Secrets: []string{"db"}, Policy: Policy{Criticality: Critical}},

@@ -33,7 +33,7 @@ func Topology() *estate.Topology {
 			c("api-gateway", "API Gateway", estate.Edge, "", "JWT validation", estate.KindGateway, estate.High, "https://api.company.com", tokenSecret),
 			c("load-balancer", "Load Balancer", estate.Edge, "", "SSL certificates", estate.KindBalancer, estate.High, "lb.company.com:443"),
 			c("secrets-manager", "Secrets Manager", estate.Service, management, "AWS/HashiCorp Vault", estate.KindSecretsManager, estate.Critical, "account 111122223333"),
-			c("rotation-lambda", "Rotation Lambda", estate.Service, management, "", estate.KindRotator, estate.High, "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db"),
+			c("rotation-lambda", "Rotation Lambda", estate.Service, management, "", estate.KindRotationFunction, estate.High, "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db"),
 			c("key-management", "Key Management", estate.Service, management, "", estate.KindKeys, estate.Medium, "alias/prod"),
 			c("user-service", "User Service", estate.Service, applications, "", estate.KindApplication, estate.Critical, "http://10.0.4.17:8080/health", dbSecret),
 			c("payment-service", "Payment Service", estate.Service, applications, "", estate.KindApplication, estate.Critical, "http://10.0.4.18:8080/health", paymentSecret),

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// rotator: whether the rotation function runs, and what its last run said.
-func (d *deriver) rotator() {
+// rotationFunction: whether the rotation function runs, and what its last run said.
+func (d *deriver) rotationFunction() {
 	cfg := see[FunctionConfig](d.derivation, d.c.ID, CheckFunction, "")
 	metrics := see[FunctionMetrics](d.derivation, d.c.ID, CheckFunctionMetrics, "")
 	logs := see[FunctionLogs](d.derivation, d.c.ID, CheckFunctionLogs, "")
@@ -106,7 +106,7 @@ func (d *deriver) dueFrom(arn string) bool {
 	}
 	for i := range d.t.Secrets {
 		s := d.secret(d.t.Secrets[i].ID)
-		if s.seen.sure() && s.seen.data.RotatorARN == arn && s.rotation.status == Fail {
+		if s.seen.sure() && s.seen.data.RotationFunctionARN == arn && s.rotation.status == Fail {
 			return true
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 // rotator reads a rotation function: its configuration, what may keep it from
 // being invoked, what its invocations came to, and its last error lines.
-func (b awsBuilder) rotator(r *config.Rotator) []Probe {
+func (b awsBuilder) rotator(r *config.RotationFunction) []Probe {
 	f := r.Function
 	return []Probe{
 		b.function(f), b.concurrency(f), b.policy(f), b.functionMetrics(f), b.functionLogs(f),
