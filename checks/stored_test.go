@@ -14,6 +14,7 @@ import (
 // With the secret store dead from the start, nothing behind it is asked, and
 // nothing behind it is said to have failed.
 func TestADeadStoreIsNotTheTargetsFailure(t *testing.T) {
+	newFakeAWS(t).Close()             // for its credentials
 	const dead = "http://127.0.0.1:1" // nobody listens there
 	url, asked := serve(t, func(http.ResponseWriter, *http.Request) {})
 	w := newSimWorld(t, nil)
