@@ -36,7 +36,7 @@ func hitEstate() *estate.Readings {
 	return readingsOf(top, map[estate.ID]estate.Reading{
 		"primary": one(fail, "EXPIRED", fig("Password", "EXPIRED", fail), fig("User", "app_user", estate.NA)),
 		"users":   one(fail, "FAILED", fig("Connection", "FAILED", fail)), "reports": one(okay, "HEALTHY", fig("Connection", "HEALTHY", okay)),
-		"payments": one(fail, "FAILED", fig("Connection", "FAILED", fail)), "vault": one(unk, "NOT CHECKED"),
+		"payments": one(fail, "FAILED", fig("Connection", "FAILED", fail)), "vault": one(unk, "UNCHECKED"),
 	})
 }
 
@@ -156,7 +156,7 @@ func TestFiguresComeBeforeWhatIsNotChecked(t *testing.T) {
 		{ID: "c", Name: "Gamma", Plane: estate.Edge},
 	}}).Index()
 	r := readingsOf(top, map[estate.ID]estate.Reading{
-		"a": {Status: unk, Word: "NOT CHECKED", Reason: "no check reads it"},
+		"a": {Status: unk, Word: "UNCHECKED", Reason: "no check reads it"},
 		"b": {Status: warn, Word: "STALE", Reason: "why", Facts: []estate.Fact{fig("First figure", "of some width", warn), fig("Second figure", "of some width", okay)}},
 	})
 	f := Frame{Width: 48, Height: 6, Theme: themeOf(t, theme.Default), Now: now}

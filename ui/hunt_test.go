@@ -14,7 +14,7 @@ import (
 // unread makes of w an estate of which nothing was read yet.
 func unread(w *world) {
 	for id := range w.readings {
-		w.set(id, func(r *estate.Reading) { *r = estate.Reading{ID: id, Status: estate.Unknown, Word: "NOT CHECKED"} })
+		w.set(id, func(r *estate.Reading) { *r = estate.Reading{ID: id, Status: estate.Unknown, Word: "UNCHECKED"} })
 	}
 }
 

@@ -102,7 +102,7 @@ func (d *deriver) finish() {
 		r.Took = max(r.Took, slot.Last.Took)
 	}
 	if len(r.Facts) == 0 {
-		r.Status, r.Word, r.Reason = Unknown, "NOT CHECKED", d.c.Unread
+		r.Status, r.Word, r.Reason = Unknown, "UNCHECKED", d.c.Unread
 		if r.Reason == "" {
 			r.Reason = "no check reads this"
 		}

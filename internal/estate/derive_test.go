@@ -66,7 +66,7 @@ func TestTheGuidesFigures(t *testing.T) {
 			t.Errorf("%s %s has no source", w.id, w.name)
 		}
 	}
-	for id, word := range map[ID]string{"gw": "EXPIRED", "lb": "MANUAL", "sm": "FAILED", "fn": "ERROR", "km": "HEALTHY", "pg1": "EXPIRED", "pg2": "OLD_VERSION", "api": "HEALTHY", "vault": "NOT CHECKED"} {
+	for id, word := range map[ID]string{"gw": "EXPIRED", "lb": "MANUAL", "sm": "FAILED", "fn": "ERROR", "km": "HEALTHY", "pg1": "EXPIRED", "pg2": "OLD_VERSION", "api": "HEALTHY", "vault": "UNCHECKED"} {
 		if got, _ := r.Of(id); got.Word != word {
 			t.Errorf("%s reads %s (%s), want %s", id, got.Word, got.Reason, word)
 		}
