@@ -27,14 +27,15 @@ const inventoryPages = 5000
 func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
 	out := make([]Probe, 0, len(m.Secrets)+1)
 	for _, s := range m.Secrets {
-		out = append(out, b.describe(s.ID))
+		out = append(out, b.describe(s.Called(), s.ID))
 	}
 	return append(out, b.inventory())
 }
 
-func (b awsBuilder) describe(id string) Probe {
+// describe reads one secret, which the estate calls called and its store id.
+func (b awsBuilder) describe(called, id string) Probe {
 	since := &pendingSince{}
-	return b.probe(estate.CheckDescribe, id, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
+	return b.probe(estate.CheckDescribe, called, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
 			out, err := s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
 			if err != nil {

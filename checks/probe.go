@@ -48,3 +48,18 @@ type Result struct {
 	// often.
 	Again time.Duration
 }
+
+// Watcher is a read that a system pushes: it keeps a connection open and tells
+// what changed, for several keys at once. It is run as probes are: for ever, and
+// by itself again after every failure.
+//
+// What it posts is as fresh as the connection: while the watch is known to be
+// alive it posts the same data again, with a new time, before Interval has passed
+// three times; when it is cut, expired or found to lag, it posts why.
+type Watcher struct {
+	Keys   []estate.Expectation // what it posts; it posts each soon after it began
+	System string               // as of Probe: bounds what it asks besides watching
+	// Watch runs until ctx ends. It must post a result for every key within its
+	// timeout, be it that the system does not answer.
+	Watch func(ctx context.Context, post func(estate.Key, Result))
+}

@@ -18,12 +18,18 @@ type Set struct {
 	aws        map[string]*AWS
 	vault      map[string]*Vault
 	kubernetes map[string]*Kubernetes
-	keeper     map[string]string // the AWS account that keeps a watched secret
+	keeper     map[string]keeper // who keeps a watched secret, by how the estate calls it
 	stored     storedValues
 	large      turns // to read a large HTTP answer
 
 	mu      sync.Mutex
 	closers []func()
+}
+
+// keeper is where a stored secret is kept.
+type keeper struct {
+	account string // of AWS
+	name    string // of the secret, in that account
 }
 
 // defaultLimit bounds a call where no timeout is configured.
@@ -32,7 +38,7 @@ const defaultLimit = 5 * time.Second
 // New prepares the connections that cfg names. It opens nothing and cannot fail:
 // what is wrong with a connection shows when it is used.
 func New(cfg *config.Config) *Set {
-	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]string{}, large: make(turns, largeAnswers)}
+	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]keeper{}, large: make(turns, largeAnswers)}
 	ctx, end := context.WithCancel(context.Background())
 	s.closers = append(s.closers, end)
 	s.stored = storedValues{fetch: s.fetchStored, now: time.Now, limit: cfg.Checks.Timeout, ctx: ctx, entries: map[storedKey]*storedEntry{}}
@@ -42,7 +48,7 @@ func New(cfg *config.Config) *Set {
 	for i := range cfg.Components {
 		if m := cfg.Components[i].SecretsManager; m != nil {
 			for _, secret := range m.Secrets {
-				s.keeper[secret.ID] = m.Account
+				s.keeper[secret.Called()] = keeper{account: m.Account, name: secret.ID}
 			}
 		}
 	}

@@ -45,18 +45,18 @@ func (s *Set) Stored(ctx context.Context, secret string, stage estate.Stage) (St
 
 // fetchStored asks the account that keeps a secret.
 func (s *Set) fetchStored(ctx context.Context, k storedKey) (Value, error) {
-	account, known := s.keeper[k.secret]
+	keeper, known := s.keeper[k.secret]
 	if !known {
 		return Value{}, &estate.Failure{
 			Kind: estate.Misconfigure, Doing: "read secret " + k.secret,
 			Detail: "no secrets_manager in warroom.yaml lists " + k.secret, Next: "list it where it is stored",
 		}
 	}
-	aws, err := s.AWS(account)
+	aws, err := s.AWS(keeper.account)
 	if err != nil {
 		return Value{}, err
 	}
-	return aws.Value(ctx, k.secret, k.stage)
+	return aws.Value(ctx, keeper.name, k.stage)
 }
 
 type storedKey struct {

@@ -93,9 +93,9 @@ func TestMeaning(t *testing.T) {
 		"id twice": {"id: db\n", "id: sm\n", `sm | components[1].id: "sm" is the id of another component, in line 10; expected an id of its own
 db, kind: access} | flows[0].to: no component is called "db"; did you mean "lb"?`},
 		"id syntax":          {"id: ext\n", "id: ex t\n", `ex t | components[5].id: found "ex t"; expected at most 64 letters, digits, dots, dashes and underscores, the first a letter or digit`},
-		"no kind":            {"    vault: {cluster: v1}\n", "", `id: vault | components[6]: no block says what it is; expected exactly one of gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, vault, secret_store, rotation_monitor, secret_monitor or access_monitor`},
-		"two kinds":          {"    vault: {cluster: v1}\n", "    vault: {cluster: v1}\n    secret_store: {account: main}\n", `secret_store: {account: main} | components[6].secret_store: a second kind of block beside "vault"; expected exactly one of gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, vault, secret_store, rotation_monitor, secret_monitor or access_monitor`},
-		"unknown kind":       {"    vault: {cluster: v1}\n", "    valt: {cluster: v1}\n", `valt: {cluster: v1} | components[6].valt: unknown key; expected one of id, name, plane, group, subtitle, criticality, owner, contact, fallback, grace, expiry, gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, vault, secret_store, rotation_monitor, secret_monitor, access_monitor; did you mean "vault"?`},
+		"no kind":            {"    vault: {cluster: v1}\n", "", `id: vault | components[6]: no block says what it is; expected exactly one of gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, scheduled_job, vault, secret_store, rotation_monitor, secret_monitor or access_monitor`},
+		"two kinds":          {"    vault: {cluster: v1}\n", "    vault: {cluster: v1}\n    secret_store: {account: main}\n", `secret_store: {account: main} | components[6].secret_store: a second kind of block beside "vault"; expected exactly one of gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, scheduled_job, vault, secret_store, rotation_monitor, secret_monitor or access_monitor`},
+		"unknown kind":       {"    vault: {cluster: v1}\n", "    valt: {cluster: v1}\n", `valt: {cluster: v1} | components[6].valt: unknown key; expected one of id, name, plane, group, subtitle, criticality, owner, contact, fallback, grace, expiry, gateway, balancer, secrets_manager, rotation_function, keys, postgres, external_api, application, scheduled_job, vault, secret_store, rotation_monitor, secret_monitor, access_monitor; did you mean "vault"?`},
 		"account":            {"account: main", "account: mian", `mian | components[0].secrets_manager.account: no AWS account is called "mian"; did you mean "main"?`},
 		"no account":         {"aws:\n  - name: main\n", "aws:\n\n", `main | components[0].secrets_manager.account: no AWS account is called "main"; none is declared`},
 		"vault":              {"{cluster: v1}", "{cluster: zz}", `zz} | components[6].vault.cluster: no Vault cluster is called "zz"; declared are v1`},
@@ -117,7 +117,7 @@ db, kind: access} | flows[0].to: no component is called "db"; did you mean "lb"?
 		"api secret":         {"secret: prod/key", "secret: prod/kye", `prod/kye | components[5].external_api.secret: no stored secret is called "prod/kye"; did you mean "prod/key"?`},
 		"gateway token":      {"url: https://api.example.com\n", "url: https://api.example.com\n      token: {secret: prod/tok}\n", `prod/tok} | components[4].gateway.token.secret: no stored secret is called "prod/tok"; declared are prod/db, prod/key`},
 		"watches":            {"    access_monitor:\n", "    access_monitor: {watches: [gw, dd]}\n", `dd]} | components[7].access_monitor.watches[1]: no component is called "dd"; did you mean "db"?`},
-		"secret twice": {"- id: prod/key", "- id: prod/db", `prod/db | components[0].secrets_manager.secrets[1].id: "prod/db" is declared already, in line 19; expected each secret once
+		"secret twice": {"- id: prod/key", "- id: prod/db", `prod/db | components[0].secrets_manager.secrets[1].id: "prod/db" is declared already, in line 19; expected each secret once; where two accounts have one of that name, give it another one with as
 prod/key | components[5].external_api.secret: no stored secret is called "prod/key"; declared are prod/db`},
 		"expiry":              {"expiry: rotation", "expiry: rotaton", `rotaton | components[0].expiry: found "rotaton"; expected valid_until, not_after, rotation or tag:KEY; did you mean "rotation"?`},
 		"expiry tag":          {"expiry: rotation", "expiry: 'tag:'", `'tag:' | components[0].expiry: found "tag:"; expected valid_until, not_after, rotation or tag:KEY; did you mean "tag:"?`},
@@ -201,7 +201,7 @@ func TestDefaultsAndInheritance(t *testing.T) {
 	}
 	top := c.Topology()
 	first, _ := top.Secret("prod/db")
-	want := estate.StoredSecret{ID: "prod/db", Store: "sm", Type: estate.TypeDatabase,
+	want := estate.StoredSecret{ID: "prod/db", Name: "prod/db", Store: "sm", Type: estate.TypeDatabase,
 		Policy: estate.Policy{Criticality: estate.Medium, Owner: "security", Grace: 2 * time.Hour, Expiry: estate.ExpiryRotation}}
 	if first != want {
 		t.Errorf("got %+v, want %+v", first, want)
@@ -209,6 +209,26 @@ func TestDefaultsAndInheritance(t *testing.T) {
 	second, _ := top.Secret("prod/key")
 	if second.Owner != "" || second.Grace != 0 || second.Expiry != estate.ExpiryRotation {
 		t.Errorf("what was written empty is not kept: %+v", second)
+	}
+}
+
+// One name in two accounts is told apart by as, which is how everything else
+// then calls it.
+func TestOneNameInTwoAccounts(t *testing.T) {
+	text := strings.Replace(small, "        - id: prod/db\n", "        - {id: prod/db, as: other/db}\n        - id: prod/db\n", 1)
+	text = strings.Replace(text, "secrets: [prod/db]", "secrets: [prod/db, other/db]", 1)
+	c, err := Parse("s.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := c.Topology()
+	for id, name := range map[string]string{"prod/db": "prod/db", "other/db": "prod/db"} {
+		if got, ok := top.Secret(id); !ok || got.Name != name {
+			t.Errorf("%s: %+v %v", id, got, ok)
+		}
+	}
+	if app, _ := top.Component("app"); !slices.Equal(app.Secrets, []string{"prod/db", "other/db"}) {
+		t.Errorf("the application uses %v", app.Secrets)
 	}
 }
 
@@ -239,7 +259,7 @@ func TestTopology(t *testing.T) {
 		"lb":    {estate.KindBalancer, "www.example.com:443", nil, false},
 		"gw":    {estate.KindGateway, "https://api.example.com", nil, false},
 		"ext":   {estate.KindExternalAPI, "https://ext.example.com", []string{"prod/key"}, false},
-		"vault": {estate.KindVault, "v1", nil, true},
+		"vault": {estate.KindVault, "v1", nil, false},
 		"watch": {estate.KindAccessMonitor, "", nil, true},
 	} {
 		got, ok := top.Component(id)

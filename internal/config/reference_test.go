@@ -150,7 +150,6 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 		"bare duration":     {"aws:\n", "checks: {interval: 20}\naws:\n", true},
 		"worded duration":   {"aws:\n", "checks: {interval: 20 seconds}\naws:\n", true},
 		"no secrets":        {"secrets: [prod/db]", "secrets: []", false},
-		"no endpoints":      {"endpoints:\n        - address: www.example.com:443\n", "endpoints: []\n", true},
 		"empty id":          {"id: ext\n", "id: ''\n", true},
 		"empty list":        {"flows:\n  - {from: app, to: db, kind: access}\n", "flows:\n", false},
 		"dimension numbers": {"url: https://api.example.com\n", "url: https://api.example.com\n      account: main\n      failures: {dimensions: {ApiId: 5}}\n", true},

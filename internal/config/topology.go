@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func (c *Config) Topology() *estate.Topology {
 				own = inherited(own, one.Policy, own.has)
 			}
 			t.Secrets = append(t.Secrets, estate.StoredSecret{
-				ID: s.ID, Store: estate.ID(one.ID), Type: estate.SecretType(s.Type), Policy: own.estate(),
+				ID: s.Called(), Name: s.ID, Store: estate.ID(one.ID), Type: estate.SecretType(s.Type), Policy: own.estate(),
 			})
 		}
 	}
@@ -54,12 +55,47 @@ func (c *Config) component(one *Component) estate.Component {
 		}
 	case one.Vault != nil:
 		out.Standby = one.Vault.Role == "secondary"
-	case one.Application != nil && one.Application.Workload != "":
-		out.Workload = one.Application.Workload
 	case one.Application != nil:
-		out.Workload = one.Application.Unit
+		out.Workload, out.Uses = cmp.Or(one.Application.Workload, one.Application.Unit), estate.ID(one.Application.Uses)
+	case one.ScheduledJob != nil:
+		out.Workload = cmp.Or(one.ScheduledJob.Job, one.ScheduledJob.Timer)
+	case one.SecretStore != nil:
+		for _, name := range []string{one.SecretStore.Account, one.SecretStore.Cluster} {
+			if name != "" {
+				out.Sources = append(out.Sources, name)
+			}
+		}
+	case one.RotationMonitor != nil:
+		out.Watches, out.Sources = ids(one.RotationMonitor.Watches), c.monitored(one.RotationMonitor)
+	case one.SecretMonitor != nil:
+		out.Watches = ids(one.SecretMonitor.Watches)
+	case one.AccessMonitor != nil:
+		out.Watches = ids(one.AccessMonitor.Watches)
+		for _, s := range one.AccessMonitor.Sources {
+			out.Sources = append(out.Sources, s.Name)
+		}
 	}
 	return out
+}
+
+func ids(names []string) []estate.ID {
+	var out []estate.ID
+	for _, name := range names {
+		out = append(out, estate.ID(name))
+	}
+	return out
+}
+
+// monitored are the accounts whose rotations a monitor counts.
+func (c *Config) monitored(m *RotationMonitor) []string {
+	if len(m.Accounts) > 0 {
+		return m.Accounts
+	}
+	var all []string
+	for _, a := range c.AWS {
+		all = append(all, a.Name)
+	}
+	return all
 }
 
 func planeOf(key string) estate.Plane {
@@ -81,6 +117,9 @@ func (c *Config) target(one *Component) string {
 		for i, e := range one.Balancer.Endpoints {
 			addresses[i] = e.Address
 		}
+		if len(addresses) == 0 {
+			return one.Balancer.Balancer
+		}
 		return strings.Join(addresses, ", ")
 	case one.SecretsManager != nil:
 		return c.account(one.SecretsManager.Account)
@@ -101,6 +140,8 @@ func (c *Config) target(one *Component) string {
 			return a.Workload
 		}
 		return a.Unit
+	case one.ScheduledJob != nil:
+		return cmp.Or(one.ScheduledJob.Job, one.ScheduledJob.Timer)
 	case one.Vault != nil:
 		return c.vault(one.Vault.Cluster)
 	case one.SecretStore != nil && one.SecretStore.Account != "":
@@ -148,6 +189,8 @@ func (c *Component) uses() []string {
 		add(c.ExternalAPI.Secret)
 	case c.Application != nil:
 		out = append(out, c.Application.Secrets...)
+	case c.ScheduledJob != nil:
+		out = append(out, c.ScheduledJob.Secrets...)
 	}
 	return out
 }
@@ -155,16 +198,10 @@ func (c *Component) uses() []string {
 // unread says why no check reads a component; empty when one does.
 func (c *Component) unread() string {
 	switch c.Kind() {
-	case estate.KindVault:
-		return "no check reads Vault yet"
-	case estate.KindSecretStore:
-		return "no check reads the secret store's protection yet"
-	case estate.KindRotationMonitor:
-		return "no check counts rotations yet"
-	case estate.KindSecretMonitor:
-		return "no check counts expiring secrets yet"
 	case estate.KindAccessMonitor:
-		return "no check counts failed authentications yet"
+		if len(c.AccessMonitor.Sources) == 0 {
+			return "no source of failed authentications is configured"
+		}
 	case estate.KindApplication:
 		// What there is to read of a workload or unit is announced as such; an
 		// application of which nothing is configured has nothing to announce.
@@ -215,6 +252,8 @@ func parseExpiry(text string) (source estate.ExpirySource, tag string, ok bool) 
 func (c *Config) rules() estate.Rules {
 	t := c.Thresholds
 	return estate.Rules{
+		RotationWarn: t.RotationWarn, RotationFail: t.RotationFail, VaultLagWarn: t.VaultLagWarn, VaultLagFail: t.VaultLagFail,
+		AnomalyFactor: t.AnomalyFactor, AnomalyFloor: t.AnomalyFloor,
 		ExpiryWarn: t.ExpiryWarn, CertWarnFraction: t.CertWarnFraction, CertFail: t.CertFail,
 		AuthFailuresWarn: t.AuthFailuresWarn, AuthFailuresFail: t.AuthFailuresFail,
 		ConnectionsWarn: t.ConnectionsWarn, ConnectionsFail: t.ConnectionsFail,

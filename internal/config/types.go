@@ -61,12 +61,20 @@ type Thresholds struct {
 	ReplayLagFail    int64         `yaml:"replay_lag_fail_bytes" default:"67108864" min:"0" doc:"bytes of WAL a replica may be behind"`
 	ClockSkewWarn    time.Duration `yaml:"clock_skew_warn" default:"30s" min:"0s" doc:"difference between our clock and a system's"`
 	SyncWarn         time.Duration `yaml:"sync_warn" default:"24h" min:"0s" doc:"age of a consumer's last sync"`
+	RotationWarn     float64       `yaml:"rotation_success_warn" default:"0.95" min:"0" max:"1" doc:"share of rotations that succeeded"`
+	RotationFail     float64       `yaml:"rotation_success_fail" default:"0.8" min:"0" max:"1" doc:"share of rotations that succeeded"`
+	VaultLagWarn     time.Duration `yaml:"vault_lag_warn" default:"10s" min:"0s" doc:"how far a Vault secondary may be behind"`
+	VaultLagFail     time.Duration `yaml:"vault_lag_fail" default:"5m" min:"0s" doc:"how far a Vault secondary may be behind"`
+	AnomalyFactor    float64       `yaml:"anomaly_factor" default:"3" min:"1" doc:"failed authentications above this many times the usual count are an anomaly"`
+	AnomalyFloor     float64       `yaml:"anomaly_floor" default:"10" min:"0" doc:"fewer failed authentications than this in a window are never an anomaly"`
 }
 
 // Windows are the windows of rates. Every rate on screen names its window.
 type Windows struct {
 	AuthFailures time.Duration `yaml:"auth_failures" default:"5m" min:"1m" max:"24h" doc:"failed authentications"`
-	Rotation     time.Duration `yaml:"rotation" default:"24h" min:"1m" max:"2160h" doc:"rotation function metrics and logs"`
+	Rotation     time.Duration `yaml:"rotation" default:"24h" min:"1m" max:"2160h" doc:"rotation function metrics and logs, rotations that succeeded and failed"`
+	Access       time.Duration `yaml:"access" default:"1h" min:"1m" max:"24h" doc:"failed authentications of the access monitor, and each of the windows it compares with"`
+	Changes      time.Duration `yaml:"changes" default:"24h" min:"1m" max:"2160h" doc:"recent changes"`
 }
 
 // AWSAccount is one AWS account in one region.
@@ -123,140 +131,12 @@ type Component struct {
 	Postgres         *Postgres         `yaml:"postgres" kind:"true" doc:"a PostgreSQL server"`
 	ExternalAPI      *ExternalAPI      `yaml:"external_api" kind:"true" doc:"somebody else's API, reached with a key"`
 	Application      *Application      `yaml:"application" kind:"true" doc:"a service that consumes secrets"`
+	ScheduledJob     *ScheduledJob     `yaml:"scheduled_job" kind:"true" doc:"a CronJob or systemd timer that rotates secrets"`
 	Vault            *Vault            `yaml:"vault" kind:"true" doc:"a Vault cluster"`
 	SecretStore      *SecretStore      `yaml:"secret_store" kind:"true" doc:"the protection of what is stored: encryption, access log, audit trail"`
-	RotationMonitor  *Monitor          `yaml:"rotation_monitor" kind:"true" doc:"rotations that succeeded and failed"`
-	SecretMonitor    *Monitor          `yaml:"secret_monitor" kind:"true" doc:"secrets expired and near expiry"`
-	AccessMonitor    *Monitor          `yaml:"access_monitor" kind:"true" doc:"failed authentications and use of secrets"`
-}
-
-// Field names a field of a stored secret, where a whole secret is not meant.
-type Field struct {
-	Secret string `yaml:"secret" req:"true" doc:"id of a stored secret"`
-	Field  string `yaml:"field" doc:"key in its JSON; each user of it has its own default"`
-}
-
-// Gateway is an API gateway that validates JWTs.
-type Gateway struct {
-	URL      string         `yaml:"url" req:"true" doc:"URL of a request that needs a token"`
-	CACert   string         `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
-	Issuer   string         `yaml:"issuer" doc:"JWT issuer; its discovery document and JWKS are read"`
-	Token    *Field         `yaml:"token" doc:"the token of the probe; field defaults to token"`
-	Account  string         `yaml:"account" doc:"AWS account, where failures come from CloudWatch"`
-	Failures *FailureMetric `yaml:"failures" doc:"where the rate of authentication failures comes from"`
-}
-
-// FailureMetric is where a failure rate comes from: CloudWatch or Prometheus.
-type FailureMetric struct {
-	Namespace  string            `yaml:"namespace" default:"AWS/ApiGateway" doc:"CloudWatch namespace"`
-	Failed     string            `yaml:"failed" default:"4xx" doc:"CloudWatch metric, its sum counts failures"`
-	Total      string            `yaml:"total" default:"Count" doc:"CloudWatch metric, its sum counts attempts"`
-	Dimensions map[string]string `yaml:"dimensions" doc:"CloudWatch dimensions, for example ApiId"`
-	Prometheus string            `yaml:"prometheus" doc:"URL of a Prometheus server, in place of CloudWatch"`
-	Query      string            `yaml:"query" doc:"PromQL that yields the share of failures, 0 to 1; $window stands for the window"`
-}
-
-// Balancer is a load balancer that terminates TLS.
-type Balancer struct {
-	Endpoints []TLSEndpoint `yaml:"endpoints" req:"true" doc:"what it serves"`
-	CACert    string        `yaml:"ca_cert" path:"true" doc:"PEM file of the CA its certificates must build to; else the system's"`
-	Secret    string        `yaml:"secret" doc:"id of the stored secret of its certificate, where there is one"`
-	Renewal   string        `yaml:"renewal" enum:"manual,automatic" default:"manual" doc:"who renews its certificates"`
-}
-
-// TLSEndpoint is one address and server name.
-type TLSEndpoint struct {
-	Address     string `yaml:"address" req:"true" doc:"host:port; every address the host resolves to is tried"`
-	ServerName  string `yaml:"server_name" doc:"SNI name; else the host"`
-	Certificate string `yaml:"certificate" path:"true" doc:"PEM file of the certificate it should serve"`
-	Key         string `yaml:"key" path:"true" doc:"PEM file of its private key, to check that it matches"`
-}
-
-// SecretsManager is AWS Secrets Manager of one account and region.
-type SecretsManager struct {
-	Account string         `yaml:"account" req:"true" doc:"name of an AWS account"`
-	Secrets []StoredSecret `yaml:"secrets" req:"true" doc:"the secrets to watch"`
-}
-
-// StoredSecret is one secret to watch. Policy fields left out are those of its
-// component; Parse has filled them in.
-type StoredSecret struct {
-	ID     string `yaml:"id" req:"true" doc:"name or ARN"`
-	Type   string `yaml:"type" enum:"database,api_key,certificate,token" default:"database" doc:"what it unlocks"`
-	Policy `yaml:",inline" inherit:"true"`
-}
-
-// RotationFunction is a Lambda function that rotates secrets.
-type RotationFunction struct {
-	Account  string `yaml:"account" req:"true" doc:"name of an AWS account"`
-	Function string `yaml:"function" req:"true" doc:"name or ARN"`
-}
-
-// Keys are KMS keys.
-type Keys struct {
-	Account string   `yaml:"account" req:"true" doc:"name of an AWS account"`
-	Keys    []string `yaml:"keys" req:"true" doc:"key ids, ARNs or alias/NAME"`
-}
-
-// Postgres is a PostgreSQL server.
-type Postgres struct {
-	Host     string `yaml:"host" req:"true" doc:"host name or address"`
-	Port     int    `yaml:"port" default:"5432" min:"1" max:"65535" doc:"port"`
-	Database string `yaml:"database" default:"postgres" doc:"database"`
-	Role     string `yaml:"role" enum:"primary,replica" default:"primary" doc:"what it should be"`
-	SSLMode  string `yaml:"sslmode" enum:"disable,require,verify-ca,verify-full" default:"verify-full" doc:"as in libpq"`
-	CACert   string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
-	Secret   string `yaml:"secret" req:"true" doc:"id of the stored secret whose current, pending and previous password is tried"`
-	User     string `yaml:"user" doc:"role to log in as; else the secret's username"`
-	Monitor  string `yaml:"monitor" doc:"id of a stored secret of a role in pg_monitor, for roles, connections and lag; else the application's own login"`
-	Service  string `yaml:"service" doc:"name in the libpq service file for the monitoring login, in place of monitor"`
-}
-
-// ExternalAPI is somebody else's API, reached with a key.
-type ExternalAPI struct {
-	URL    string `yaml:"url" req:"true" doc:"URL of a cheap request that needs the key and changes nothing"`
-	Secret string `yaml:"secret" req:"true" doc:"id of the stored secret"`
-	Field  string `yaml:"field" default:"api_key" doc:"key in its JSON"`
-	Header string `yaml:"header" default:"Authorization" doc:"header that carries the key"`
-	Scheme string `yaml:"scheme" default:"Bearer" doc:"word before the key; none for no word"`
-	CACert string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
-}
-
-// Application is a service that consumes secrets.
-type Application struct {
-	Secrets  []string     `yaml:"secrets" doc:"ids of the stored secrets it uses"`
-	Health   *HealthCheck `yaml:"health" doc:"its health endpoint"`
-	Cluster  string       `yaml:"cluster" doc:"Kubernetes cluster it runs in"`
-	Workload string       `yaml:"workload" doc:"namespace/kind/name in that cluster, kind one of deployment, statefulset, daemonset"`
-	Unit     string       `yaml:"unit" doc:"systemd unit, where it runs on this host"`
-}
-
-// HealthCheck is a health endpoint, with where in its JSON the figures are.
-type HealthCheck struct {
-	URL        string `yaml:"url" req:"true" doc:"URL"`
-	CACert     string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else the system's"`
-	Status     string `yaml:"status" default:"status" doc:"JSON field of its status word; a dot goes one level down"`
-	Connection string `yaml:"connection" default:"connection" doc:"JSON field of its connection's state"`
-	Retries    string `yaml:"retries" default:"retries" doc:"JSON field of its retry count"`
-	LastSync   string `yaml:"last_sync" default:"last_sync" doc:"JSON field of its last sync, RFC 3339"`
-	Version    string `yaml:"secret_version" default:"secret_version" doc:"JSON field of the secret version in use"`
-}
-
-// Vault is a Vault cluster.
-type Vault struct {
-	Cluster string `yaml:"cluster" req:"true" doc:"name of a Vault cluster"`
-	Role    string `yaml:"role" enum:"primary,secondary" default:"primary" doc:"what it should be"`
-}
-
-// SecretStore is the protection of what is stored.
-type SecretStore struct {
-	Account string `yaml:"account" doc:"name of an AWS account"`
-	Cluster string `yaml:"cluster" doc:"name of a Vault cluster"`
-}
-
-// Monitor is a view over everything else; it has no settings yet.
-type Monitor struct {
-	Watches []string `yaml:"watches" doc:"ids of components; else all"`
+	RotationMonitor  *RotationMonitor  `yaml:"rotation_monitor" kind:"true" doc:"rotations that succeeded and failed"`
+	SecretMonitor    *SecretMonitor    `yaml:"secret_monitor" kind:"true" doc:"secrets expired and near expiry"`
+	AccessMonitor    *AccessMonitor    `yaml:"access_monitor" kind:"true" doc:"failed authentications and use of secrets"`
 }
 
 // Flow is one arrow of the diagram.
@@ -265,6 +145,14 @@ type Flow struct {
 	To    string `yaml:"to" req:"true" doc:"id of a component"`
 	Kind  string `yaml:"kind" req:"true" enum:"secret,access,target,monitoring" doc:"what travels"`
 	Label string `yaml:"label" doc:"the word on the arrow"`
+}
+
+// Called is how the estate calls a stored secret.
+func (s *StoredSecret) Called() string {
+	if s.As != "" {
+		return s.As
+	}
+	return s.ID
 }
 
 // Kind is the kind of c by the block it has; empty when it has none.
@@ -286,6 +174,8 @@ func (c *Component) Kind() estate.Kind {
 		return estate.KindExternalAPI
 	case c.Application != nil:
 		return estate.KindApplication
+	case c.ScheduledJob != nil:
+		return estate.KindScheduledJob
 	case c.Vault != nil:
 		return estate.KindVault
 	case c.SecretStore != nil:

@@ -75,6 +75,20 @@ func (v *validator) numbers() {
 		}
 	}
 	t := v.c.Thresholds
+	if t.RotationFail > t.RotationWarn && !v.doc.Failed("thresholds.rotation_success_warn") && !v.doc.Failed("thresholds.rotation_success_fail") {
+		at := "thresholds.rotation_success_warn"
+		if !v.doc.Has(at) {
+			at = "thresholds.rotation_success_fail"
+		}
+		v.add(at, "", "it would fail (below %s) before it warns (below %s); expected fail at most warn", number(t.RotationFail), number(t.RotationWarn))
+	}
+	if t.VaultLagWarn > t.VaultLagFail {
+		at := "thresholds.vault_lag_warn"
+		if !v.doc.Has(at) {
+			at = "thresholds.vault_lag_fail"
+		}
+		v.add(at, "", "it would fail (%s) before it warns (%s); expected warn at most fail", decode.FormatDuration(t.VaultLagFail), decode.FormatDuration(t.VaultLagWarn))
+	}
 	for _, one := range []struct {
 		key        string
 		warn, fail float64
@@ -150,8 +164,11 @@ func (v *validator) collect() {
 			if s.ID == "" {
 				continue
 			}
-			if first, twice := v.secrets.declare(s.ID, at); twice {
-				v.add(at, "", "%q is declared already, in line %d; expected each secret once", brief(s.ID), v.doc.At(first).Line)
+			if s.As != "" {
+				at = strings.TrimSuffix(at, "id") + "as"
+			}
+			if first, twice := v.secrets.declare(s.Called(), at); twice {
+				v.add(at, "where two accounts have one of that name, give it another one with as", "%q is declared already, in line %d; expected each secret once", brief(s.Called()), v.doc.At(first).Line)
 			}
 		}
 	}

@@ -49,8 +49,15 @@ func (v *validator) component(c *Component, path string) {
 	if c.Application != nil {
 		v.application(c.Application, at("application"))
 	}
+	if j := c.ScheduledJob; j != nil {
+		v.scheduledJob(j, at("scheduled_job"))
+	}
 	if c.Vault != nil {
 		v.reference(at("vault", "cluster"), c.Vault.Cluster, v.vaults, "Vault cluster")
+		v.reference(at("vault", "compare_with"), c.Vault.Compare, v.vaults, "Vault cluster")
+		if c.Vault.Compare != "" && c.Vault.Compare == c.Vault.Cluster {
+			v.add(at("vault", "compare_with"), "", "is the cluster itself; expected another one")
+		}
 	}
 	if s := c.SecretStore; s != nil {
 		v.reference(at("secret_store", "account"), s.Account, v.accounts, "AWS account")
@@ -59,14 +66,25 @@ func (v *validator) component(c *Component, path string) {
 			v.add(at("secret_store"), "", "names no store; expected account or cluster")
 		}
 	}
-	for key, m := range map[string]*Monitor{"rotation_monitor": c.RotationMonitor, "secret_monitor": c.SecretMonitor, "access_monitor": c.AccessMonitor} {
-		if m == nil {
-			continue
-		}
-		for i, id := range m.Watches {
+	watches := func(key string, list []string) {
+		for i, id := range list {
 			v.reference(decode.Index(at(key, "watches"), i), id, v.components, "component")
 		}
-		v.unique(at(key, "watches"), m.Watches)
+		v.unique(at(key, "watches"), list)
+	}
+	if m := c.RotationMonitor; m != nil {
+		watches("rotation_monitor", m.Watches)
+		for i, name := range m.Accounts {
+			v.reference(decode.Index(at("rotation_monitor", "accounts"), i), name, v.accounts, "AWS account")
+		}
+		v.unique(at("rotation_monitor", "accounts"), m.Accounts)
+	}
+	if m := c.SecretMonitor; m != nil {
+		watches("secret_monitor", m.Watches)
+	}
+	if m := c.AccessMonitor; m != nil {
+		watches("access_monitor", m.Watches)
+		v.accessSources(m.Sources, at("access_monitor", "sources"))
 	}
 }
 
@@ -78,6 +96,9 @@ func (v *validator) gateway(g *Gateway, at string) {
 	v.reference(decode.Join(at, "account"), g.Account, v.accounts, "AWS account")
 	if g.Token != nil {
 		v.reference(decode.Join(decode.Join(at, "token"), "secret"), g.Token.Secret, v.secrets, "stored secret")
+	}
+	if g.API != "" && g.Account == "" {
+		v.add(decode.Join(at, "account"), "", "missing; expected the AWS account of api_id")
 	}
 	f := g.Failures
 	if f == nil {
@@ -95,7 +116,60 @@ func (v *validator) gateway(g *Gateway, at string) {
 	}
 }
 
+// scheduledJob needs exactly one of a CronJob and a timer.
+func (v *validator) scheduledJob(j *ScheduledJob, at string) {
+	v.reference(decode.Join(at, "cluster"), j.Cluster, v.clusters, "Kubernetes cluster")
+	switch {
+	case (j.Job == "") == (j.Timer == ""):
+		v.add(at, "", "expected one of job, with its cluster, and timer")
+	case j.Job != "" && j.Cluster == "":
+		v.add(decode.Join(at, "cluster"), "", "missing; expected the Kubernetes cluster of the job")
+	case j.Job != "" && !jobSyntax.MatchString(j.Job):
+		v.add(decode.Join(at, "job"), "", "found %q; expected namespace/name of a CronJob", brief(j.Job))
+	case j.Timer != "" && !strings.HasSuffix(j.Timer, ".timer"):
+		v.add(decode.Join(at, "timer"), "", "found %q; expected the name of a timer, which ends in .timer", brief(j.Timer))
+	}
+	for i, s := range j.Secrets {
+		v.reference(decode.Index(decode.Join(at, "secrets"), i), s, v.secrets, "stored secret")
+	}
+	v.unique(decode.Join(at, "secrets"), j.Secrets)
+}
+
+// accessSources each count by exactly one means.
+func (v *validator) accessSources(list []AccessSource, at string) {
+	var seen names
+	for i, s := range list {
+		one := decode.Index(at, i)
+		if first, twice := seen.declare(s.Name, decode.Join(one, "name")); twice && s.Name != "" {
+			v.add(decode.Join(one, "name"), "", "%q is the name of another source, in line %d; expected a name of its own", brief(s.Name), v.doc.At(first).Line)
+		}
+		v.reference(decode.Join(one, "of"), s.Of, v.components, "component")
+		v.reference(decode.Join(one, "account"), s.Account, v.accounts, "AWS account")
+		means := 0
+		for _, set := range []bool{s.Metric != nil, s.Prometheus != nil, s.Logs != nil} {
+			if set {
+				means++
+			}
+		}
+		switch {
+		case means != 1:
+			v.add(one, "", "expected exactly one of metric, prometheus and logs")
+		case s.Prometheus != nil:
+			v.url(decode.Join(decode.Join(one, "prometheus"), "url"), s.Prometheus.URL)
+		case s.Account == "":
+			v.add(decode.Join(one, "account"), "", "missing; expected the AWS account that is asked")
+		}
+	}
+}
+
 func (v *validator) balancer(b *Balancer, at string) {
+	v.reference(decode.Join(at, "account"), b.Account, v.accounts, "AWS account")
+	switch {
+	case len(b.Endpoints) == 0 && b.Balancer == "":
+		v.add(at, "", "names nothing to read; expected endpoints, or account and load_balancer")
+	case b.Balancer != "" && b.Account == "":
+		v.add(decode.Join(at, "account"), "", "missing; expected the AWS account of load_balancer")
+	}
 	v.reference(decode.Join(at, "secret"), b.Secret, v.secrets, "stored secret")
 	seen := map[TLSEndpoint]bool{}
 	for i, e := range b.Endpoints {
@@ -126,14 +200,22 @@ func (v *validator) postgres(p *Postgres, at string) {
 	}
 }
 
-// workloadSyntax is namespace/kind/name with the names that Kubernetes allows.
-var workloadSyntax = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/(deployment|statefulset|daemonset)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+// workloadSyntax is namespace/kind/name, and jobSyntax namespace/name, with the
+// names that Kubernetes allows.
+var (
+	workloadSyntax = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/(deployment|statefulset|daemonset)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	jobSyntax      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+)
 
 func (v *validator) application(a *Application, at string) {
 	for i, s := range a.Secrets {
 		v.reference(decode.Index(decode.Join(at, "secrets"), i), s, v.secrets, "stored secret")
 	}
 	v.unique(decode.Join(at, "secrets"), a.Secrets)
+	v.reference(decode.Join(at, "connects_to"), a.Uses, v.components, "component")
+	if a.Retries != nil {
+		v.url(decode.Join(decode.Join(at, "retries"), "url"), a.Retries.URL)
+	}
 	if a.Health != nil {
 		v.url(decode.Join(decode.Join(at, "health"), "url"), a.Health.URL)
 	}

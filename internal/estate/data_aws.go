@@ -51,6 +51,10 @@ type SecretInventory struct {
 	Rotating int // rotation enabled
 	Overdue  int // rotation enabled and NextRotation past
 	Deleted  int // deletion scheduled
+	Idle     int // not read for 90 days, or never
+	// Lives are the ends of life of the secrets that have one, in no order: what
+	// the secret monitor counts, watched or not.
+	Lives []SecretLife
 }
 
 // FunctionConfig is what GetFunctionConfiguration says of a rotation function.

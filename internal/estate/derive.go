@@ -87,6 +87,18 @@ func (all *derivation) reading(c *Component) Reading {
 		d.externalAPI()
 	case KindApplication:
 		d.application()
+	case KindScheduledJob:
+		d.scheduledJob()
+	case KindVault:
+		d.vault()
+	case KindSecretStore:
+		d.secretStore()
+	case KindRotationMonitor:
+		d.rotationMonitor()
+	case KindSecretMonitor:
+		d.secretMonitor()
+	case KindAccessMonitor:
+		d.accessMonitor()
 	}
 	d.finish()
 	return d.r

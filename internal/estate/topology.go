@@ -39,6 +39,7 @@ const (
 	KindPostgres         Kind = "postgres"
 	KindExternalAPI      Kind = "external_api"
 	KindApplication      Kind = "application"
+	KindScheduledJob     Kind = "scheduled_job"
 	KindVault            Kind = "vault"
 	KindSecretStore      Kind = "secret_store"
 	KindRotationMonitor  Kind = "rotation_monitor"
@@ -94,8 +95,11 @@ type Component struct {
 	Monitor  string   // id of the stored secret with which we read it; empty when that is another
 	Unread   string   // why no check reads it, for kinds whose checks do not exist; empty otherwise
 	Renewal  Renewal
-	Standby  bool   // a replica, secondary or standby by role
-	Workload string // the workload or unit it runs as, for applications; empty when none is configured
+	Standby  bool     // a replica, secondary or standby by role
+	Workload string   // the workload or unit it runs as, for applications and jobs; empty when none is configured
+	Uses     ID       // the component that an application connects to with its secrets; empty when none is configured
+	Watches  []ID     // the components that a monitor watches; none stands for all
+	Sources  []string // accounts and clusters on which a store's or monitor's figures rest, by name
 	Policy
 }
 
@@ -121,7 +125,8 @@ const (
 
 // StoredSecret is a named secret in a store: its description, never its value.
 type StoredSecret struct {
-	ID    string // its name in the store, for example prod/db/postgres
+	ID    string // how the estate calls it, for example prod/db/postgres; its name in the store unless two stores have one of that name
+	Name  string // its name in the store
 	Store ID     // the component that stores it
 	Type  SecretType
 	Policy
@@ -173,6 +178,12 @@ type Rules struct {
 	ReplayLagFailBytes int64
 	ClockSkewWarn      time.Duration
 	SyncWarn           time.Duration // age of a consumer's last sync above which it warns
+	RotationWarn       float64       // share of rotations that succeeded (0 to 1) below which it warns
+	RotationFail       float64       // share of rotations that succeeded (0 to 1) below which it fails
+	VaultLagWarn       time.Duration // how far a secondary may be behind its primary
+	VaultLagFail       time.Duration // how far a secondary may be behind its primary
+	AnomalyFactor      float64       // failed authentications above this many times the usual count are an anomaly
+	AnomalyFloor       float64       // fewer failed authentications than this in a window are never an anomaly
 }
 
 // Index fills the lookup tables. Call it once after the exported fields are set

@@ -1,0 +1,4 @@
+package estate
+
+// accessMonitor: how authentications failed.
+func (d *deriver) accessMonitor() {}

@@ -1,0 +1,4 @@
+package estate
+
+// secretMonitor: which secrets expire.
+func (d *deriver) secretMonitor() {}

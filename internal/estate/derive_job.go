@@ -1,0 +1,4 @@
+package estate
+
+// scheduledJob: how a rotation job stands.
+func (d *deriver) scheduledJob() {}

@@ -1,0 +1,4 @@
+package estate
+
+// rotationMonitor: how rotations went.
+func (d *deriver) rotationMonitor() {}

@@ -1,0 +1,4 @@
+package estate
+
+// secretStore: how what is stored is protected.
+func (d *deriver) secretStore() {}

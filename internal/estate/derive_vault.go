@@ -1,0 +1,4 @@
+package estate
+
+// vault: how a Vault cluster stands.
+func (d *deriver) vault() {}
