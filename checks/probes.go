@@ -27,5 +27,6 @@ func Probes(cfg *config.Config, set *clients.Set) []Probe {
 		postgresProbes(cfg, set, with.read, with.gate),
 		tlsProbes(cfg, set),
 		httpProbes(cfg, set, with),
+		systemdProbes(cfg, set),
 	)
 }

@@ -24,6 +24,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	closers []func()
+	systemd map[string]*Systemd // by bus, made when first asked for
 }
 
 // keeper is where a stored secret is kept.
