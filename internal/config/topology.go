@@ -43,7 +43,7 @@ func (c *Config) component(one *Component) estate.Component {
 	kind := one.Kind()
 	out := estate.Component{
 		ID: estate.ID(one.ID), Name: one.Name, Plane: planeOf(one.Plane), Group: one.Group, Subtitle: one.Subtitle,
-		Kind: kind, Target: c.target(one), Secrets: one.uses(), Unread: one.unread(), Policy: one.Policy.estate(),
+		Kind: kind, Target: c.target(one), Secrets: one.uses(), Unread: one.unread(), System: one.system(), Policy: one.Policy.estate(),
 	}
 	switch {
 	case one.Balancer != nil:
@@ -72,7 +72,7 @@ func (c *Config) component(one *Component) estate.Component {
 	case one.AccessMonitor != nil:
 		out.Watches = ids(one.AccessMonitor.Watches)
 		for _, s := range one.AccessMonitor.Sources {
-			out.Sources = append(out.Sources, s.Name)
+			out.Sources, out.Of = append(out.Sources, s.Name), append(out.Of, estate.ID(s.Of))
 		}
 	}
 	return out
@@ -195,6 +195,29 @@ func (c *Component) uses() []string {
 	return out
 }
 
+// system is the account or cluster in which a component is read.
+func (c *Component) system() string {
+	switch {
+	case c.Gateway != nil:
+		return c.Gateway.Account
+	case c.Balancer != nil:
+		return c.Balancer.Account
+	case c.SecretsManager != nil:
+		return c.SecretsManager.Account
+	case c.RotationFunction != nil:
+		return c.RotationFunction.Account
+	case c.Keys != nil:
+		return c.Keys.Account
+	case c.Application != nil:
+		return c.Application.Cluster
+	case c.ScheduledJob != nil:
+		return c.ScheduledJob.Cluster
+	case c.Vault != nil:
+		return c.Vault.Cluster
+	}
+	return ""
+}
+
 // unread says why no check reads a component; empty when one does.
 func (c *Component) unread() string {
 	switch c.Kind() {
@@ -259,5 +282,6 @@ func (c *Config) rules() estate.Rules {
 		ConnectionsWarn: t.ConnectionsWarn, ConnectionsFail: t.ConnectionsFail,
 		ReplayLagWarnBytes: t.ReplayLagWarn, ReplayLagFailBytes: t.ReplayLagFail,
 		ClockSkewWarn: t.ClockSkewWarn, SyncWarn: t.SyncWarn,
+		RotationWindow: c.Windows.Rotation, ChangesWindow: c.Windows.Changes,
 	}
 }

@@ -100,6 +100,8 @@ type Component struct {
 	Uses     ID       // the component that an application connects to with its secrets; empty when none is configured
 	Watches  []ID     // the components that a monitor watches; none stands for all
 	Sources  []string // accounts and clusters on which a store's or monitor's figures rest, by name
+	Of       []ID     // beside each of an access monitor's Sources, the component whose authentications it counts; empty where none is named
+	System   string   // the AWS account or Vault or Kubernetes cluster in which it is read, by its name in warroom.yaml; empty where there is none
 	Policy
 }
 
@@ -184,6 +186,8 @@ type Rules struct {
 	VaultLagFail       time.Duration // how far a secondary may be behind its primary
 	AnomalyFactor      float64       // failed authentications above this many times the usual count are an anomaly
 	AnomalyFloor       float64       // fewer failed authentications than this in a window are never an anomaly
+	RotationWindow     time.Duration // the window of rotations that succeeded and failed
+	ChangesWindow      time.Duration // how far back recent changes go
 }
 
 // Index fills the lookup tables. Call it once after the exported fields are set
