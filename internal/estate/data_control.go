@@ -25,8 +25,8 @@ const (
 // RotationEvents are the rotation events of one account and region over Window.
 // CloudTrail delivers them minutes late.
 type RotationEvents struct {
-	Account                               string // name in warroom.yaml
-	Window                                time.Duration
+	Account                               string        // name in warroom.yaml
+	Window                                time.Duration // the time before the read that all counts cover: the configured one, shorter when Partial
 	Started, Succeeded, Failed, Abandoned int
 	Events                                []RotationEvent // newest first, at most 100
 	Partial                               bool            // there was more than one read may look at: the counts are of the newest
@@ -42,26 +42,31 @@ type Change struct {
 	Where  string // the account, or the cluster
 	Detail string // what more is known, in one line
 	Failed string // the error code, when the write was refused
+	// ByRotation says that rotation itself made it: the service, or the rotation
+	// function by its role.
+	ByRotation bool
 }
 
 // Changes are the recent writes of one account and region, newest first, as far
 // as they touch what the estate names.
 type Changes struct {
 	Account string
-	Window  time.Duration
-	Changes []Change
-	Looked  int  // events looked at
-	Partial bool // there were more than one read may look at: older ones are missing
+	Window  time.Duration // the time before the read that was looked at: the configured one, shorter when Partial
+	Changes []Change      // newest first, at most 100; where there were more, those by rotation went first
+	Looked  int           // events looked at
+	Partial bool          // there were more than one read may look at: older ones are missing
+	Unread  string        // why a part could not be read (the events of global services, in another region); empty when all was
 }
 
 // Trail is one CloudTrail trail.
 type Trail struct {
 	Name                 string
 	MultiRegion, Logging bool
-	Management           string // which management events it records: all, write, read, none
+	Management           string // which management events it records: all, write, read, some (a selector narrows them), none
 	Validated            bool   // log file validation is on
 	Delivered            time.Time
 	Error                string // of the last delivery
+	Unread               string // why its status or selectors could not be read; Logging or Management say nothing then
 }
 
 // Trails are the trails that record an account and region.
@@ -75,6 +80,7 @@ type Permission struct {
 	Action, Resource string
 	Decision         string // allowed, implicitDeny, explicitDeny
 	By               string // the policy that decided, where one did
+	Lacks            string // the condition keys that the simulation was not told of and that would have counted
 }
 
 // Permissions is what the rotation role may do. A simulation does not see the
@@ -94,6 +100,7 @@ type FailedAuths struct {
 	Ours    float64   // failures of our own probes, already left out of Failed
 	Earlier []float64 // of the windows before, newest first; empty when the source has no history
 	Metric  string    // how it was asked
+	Partial bool      // there was more than one read may look at: Failed is at least this
 }
 
 // Gauge is one number from a metrics server.

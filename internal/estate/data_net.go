@@ -49,6 +49,8 @@ type GatewayProbe struct {
 	Error       string    // error of WWW-Authenticate
 	Description string    // error_description of WWW-Authenticate, scrubbed
 	KeyID       string    // kid of the token's header
+	Issuer      string    // iss of the token
+	Audience    []string  // aud of the token
 	Remembered  time.Time // when the token was read, where the store did not answer now
 	Expires     time.Time
 }
