@@ -2,6 +2,7 @@ package estate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -89,3 +90,44 @@ func yes(b bool) string {
 }
 
 func whole(f float64) string { return fmt.Sprintf("%.0f", f) }
+
+// number words a count with its thousands apart: 2,847.
+func number(n int) string {
+	s := fmt.Sprint(max(n, -n))
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	if n < 0 {
+		return "-" + s
+	}
+	return s
+}
+
+// some words a number of things with its thousands apart: "1 secret", "2,847
+// secrets".
+func some(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return number(n) + " " + thing + "s"
+}
+
+// named is the part of an ARN that people call a thing by, without the six
+// letters that Secrets Manager puts behind a secret's name; anything but an ARN
+// is itself.
+func named(s string) string {
+	if !strings.HasPrefix(s, "arn:") {
+		return s
+	}
+	parts := strings.SplitN(s, ":", 7)
+	last := parts[len(parts)-1]
+	switch {
+	case len(parts) == 7 && parts[2] == "secretsmanager":
+		if i := strings.LastIndexByte(last, '-'); i > 0 && len(last)-i == 7 {
+			return last[:i]
+		}
+	case len(parts) == 6: // arn:aws:iam::1:role/path/name, arn:aws:kms:r:1:key/id
+		return last[strings.IndexByte(last, '/')+1:]
+	}
+	return last
+}
