@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,9 +18,15 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -37,7 +45,7 @@ import (
 type AWS struct {
 	set     *Set
 	account config.AWSAccount
-	pace    *pacer
+	pace    *pacer // of its region; nil before its first use
 	renew   string // how its credentials are renewed
 	limit   time.Duration
 
@@ -56,7 +64,27 @@ type AWSServices struct {
 	STS            *sts.Client
 	CloudWatch     *cloudwatch.Client
 	Logs           *cloudwatchlogs.Client
-	Region         string
+	CloudTrail     *cloudtrail.Client
+	// GlobalTrail is CloudTrail in the region that records the events of global
+	// services, IAM among them; nil where CloudTrail is that itself.
+	GlobalTrail *cloudtrail.Client
+	Balancing   *elasticloadbalancingv2.Client
+	ACM         *acm.Client
+	IAM         *iam.Client
+	API         *apigatewayv2.Client // HTTP and WebSocket APIs
+	REST        *apigateway.Client   // REST APIs
+	Region      string
+}
+
+// GlobalRegion is where the events of global services are recorded, in the
+// partition of region.
+func GlobalRegion(region string) string {
+	for prefix, global := range map[string]string{"cn-": "cn-north-1", "us-gov-": "us-gov-west-1", "us-iso-": "us-iso-east-1", "us-isob-": "us-isob-east-1"} {
+		if strings.HasPrefix(region, prefix) {
+			return global
+		}
+	}
+	return "us-east-1"
 }
 
 // idlePerHost is how many idle connections are kept to one AWS endpoint; the
@@ -64,7 +92,7 @@ type AWSServices struct {
 const idlePerHost = 64
 
 func newAWS(s *Set, account config.AWSAccount) *AWS {
-	a := &AWS{set: s, account: account, pace: newPacer(), limit: s.cfg.Checks.Timeout}
+	a := &AWS{set: s, account: account, limit: s.cfg.Checks.Timeout}
 	if a.limit <= 0 {
 		a.limit = defaultLimit
 	}
@@ -134,7 +162,14 @@ func (a *AWS) Services(ctx context.Context) (*AWSServices, error) {
 	cfg.HTTPClient = a.http
 	a.identity.provider = a.assume(cfg)
 	cfg.Credentials = a.identity
-	cfg.APIOptions = append(cfg.APIOptions, a.pace.install, a.identity.install)
+	common := cfg.APIOptions
+	paced := func(region string) (aws.Config, *pacer) {
+		here, pace := cfg.Copy(), newPacer(a.set.lookups(a.account, region))
+		here.Region = region
+		here.APIOptions = append(slices.Clone(common), pace.install, a.identity.install)
+		return here, pace
+	}
+	cfg, a.pace = paced(cfg.Region)
 	a.services = &AWSServices{
 		SecretsManager: secretsmanager.NewFromConfig(cfg),
 		Lambda:         lambda.NewFromConfig(cfg),
@@ -145,8 +180,18 @@ func (a *AWS) Services(ctx context.Context) (*AWSServices, error) {
 			// stands in for AWS; AWS itself takes both.
 			o.Protocol = awsjson.New10(cwschemas.GraniteServiceVersion20100801)
 		}),
-		Logs:   cloudwatchlogs.NewFromConfig(cfg),
-		Region: cfg.Region,
+		Logs:       cloudwatchlogs.NewFromConfig(cfg),
+		CloudTrail: cloudtrail.NewFromConfig(cfg),
+		Balancing:  elasticloadbalancingv2.NewFromConfig(cfg),
+		ACM:        acm.NewFromConfig(cfg),
+		IAM:        iam.NewFromConfig(cfg),
+		API:        apigatewayv2.NewFromConfig(cfg),
+		REST:       apigateway.NewFromConfig(cfg),
+		Region:     cfg.Region,
+	}
+	if global := GlobalRegion(cfg.Region); global != cfg.Region {
+		there, _ := paced(global)
+		a.services.GlobalTrail = cloudtrail.NewFromConfig(there)
 	}
 	return a.services, nil
 }

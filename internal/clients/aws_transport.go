@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,13 +15,15 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 
+	"warroom/internal/config"
 	"warroom/internal/estate"
 )
 
 // awsBodies bound one answer by its operation. Of the pages that can be large,
 // honest ones stay under 4 MiB: 100,800 metric values, 100 secrets with all their
-// tags, 1 MB of log lines. A secret's value has at most 64 KiB, which escaping can
-// make six times as long.
+// tags, 1 MB of log lines, 50 events. A secret's value has at most 64 KiB, which
+// escaping can make six times as long. Load balancers, certificates and
+// simulations answer with long lists of rules, names and statements.
 var awsBodies = map[string]int64{
 	"GetMetricData":   4 << 20,
 	"ListSecrets":     4 << 20,
@@ -28,6 +31,11 @@ var awsBodies = map[string]int64{
 	"LookupEvents":    4 << 20,
 	"GetSecretValue":  512 << 10,
 	"GetPolicy":       512 << 10,
+
+	"DescribeListeners":       1 << 20,
+	"DescribeCertificate":     512 << 10,
+	"SimulatePrincipalPolicy": 1 << 20,
+	"GetAuthorizers":          1 << 20,
 }
 
 // awsBody is for operations that the table does not name, and for issuers of
@@ -70,8 +78,10 @@ func (b *bounded) Do(req *http.Request) (*http.Response, error) {
 // 40,000/s, GetSecretValue 10,000/s; KMS DescribeKey 2,000/s,
 // GetKeyRotationStatus 1,000/s; Lambda GetPolicy 15/s, and 15/s for all other
 // control plane calls together; CloudWatch GetMetricData 50/s; Logs FilterLogEvents 5/s in the
-// strictest regions; CloudTrail LookupEvents 2/s; STS 600/s. Others share the
-// account, so we take a fraction.
+// strictest regions; CloudTrail LookupEvents 2/s, and 10/s for its other reads
+// together; ACM DescribeCertificate 10/s; API Gateway 10/s for all reads; STS
+// 600/s. IAM and Elastic Load Balancing publish none and throttle all the same.
+// Others share the account, so we take a fraction.
 var paces = map[string]struct {
 	perSecond rate.Limit
 	burst     int
@@ -87,29 +97,85 @@ var paces = map[string]struct {
 	"GetPolicy":            {5, 5},
 	"GetMetricData":        {10, 10},
 	"FilterLogEvents":      {3, 3},
-	"LookupEvents":         {1, 1},
-	"GetCallerIdentity":    {20, 10},
-	"AssumeRole":           {5, 5},
+	// No burst, and far enough apart that two which the network delays
+	// differently do not arrive as three within a second.
+	lookupEvents:              {1.5, 1},
+	trailReads:                {4, 2},
+	balancingReads:            {5, 5},
+	"DescribeCertificate":     {6, 4},
+	"SimulatePrincipalPolicy": {2, 2},
+	"GetAuthorizers":          {3, 3},
+	"GetCallerIdentity":       {20, 10},
+	"AssumeRole":              {5, 5},
 }
 
 // shared names the pace of operations that AWS counts together.
 var shared = map[string]string{
 	"GetFunctionConfiguration": lambdaControl,
 	"GetFunctionConcurrency":   lambdaControl,
+
+	"DescribeTrails":    trailReads,
+	"GetTrailStatus":    trailReads,
+	"GetEventSelectors": trailReads,
+
+	"DescribeLoadBalancers":        balancingReads,
+	"DescribeListeners":            balancingReads,
+	"DescribeListenerCertificates": balancingReads,
 }
 
-const lambdaControl = "Lambda control plane"
+const (
+	lambdaControl  = "Lambda control plane"
+	lookupEvents   = "LookupEvents"
+	trailReads     = "CloudTrail reads"
+	balancingReads = "Elastic Load Balancing reads"
+)
 
 // defaultPace is for operations that the table does not name.
 const defaultPace = 5
 
-// pacer holds back the calls of one account.
+// pacer holds back the calls to one account in one region.
 type pacer struct {
 	mu       sync.Mutex
 	limiters map[string]*rate.Limiter
 }
 
-func newPacer() *pacer { return &pacer{limiters: map[string]*rate.Limiter{}} }
+// newPacer makes one whose lookups of events wait for turns that others may share.
+func newPacer(lookups *rate.Limiter) *pacer {
+	return &pacer{limiters: map[string]*rate.Limiter{lookupEvents: lookups}}
+}
+
+// lookups paces the event history of CloudTrail in one region. The entries of
+// warroom.yaml that are, as far as can be told without asking, the same account
+// share one: two of its regions look for the events of IAM in the same place.
+func (s *Set) lookups(account config.AWSAccount, region string) *rate.Limiter {
+	who := account.Profile + " " + strings.Join(account.SharedFiles, " ")
+	if parts := strings.Split(account.RoleARN, ":"); len(parts) > 4 {
+		who = parts[4] // the role's account
+	}
+	key := region + " " + account.Endpoint + " " + who
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trails == nil {
+		s.trails = map[string]*rate.Limiter{}
+	}
+	l, ok := s.trails[key]
+	if !ok {
+		pace := paces[lookupEvents]
+		l = rate.NewLimiter(pace.perSecond, pace.burst)
+		s.trails[key] = l
+	}
+	return l
+}
+
+// attemptKey marks a context whose attempts are bounded one by one.
+type attemptKey struct{}
+
+// WithinEach bounds every attempt of the calls made with ctx by limit, from when
+// its turn has come. Where an API is metered so strictly that calls wait for
+// seconds, that is no silence of it.
+func WithinEach(ctx context.Context, limit time.Duration) context.Context {
+	return context.WithValue(ctx, attemptKey{}, limit)
+}
 
 func (p *pacer) limiter(operation string) *rate.Limiter {
 	if together, ok := shared[operation]; ok {
@@ -144,6 +210,11 @@ func (p *pacer) install(stack *middleware.Stack) error {
 				}
 			}
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+		if limit, ok := ctx.Value(attemptKey{}).(time.Duration); ok && limit > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, limit)
+			defer cancel()
 		}
 		return next.HandleFinalize(ctx, in)
 	}), "Retry", middleware.After)

@@ -40,7 +40,7 @@ func TestABodyIsNotAskedToWriteItself(t *testing.T) {
 }
 
 func TestOperationsThatAWSCountsTogetherShareAPace(t *testing.T) {
-	p := newPacer()
+	p := newPacer(nil)
 	if p.limiter("GetFunctionConfiguration") != p.limiter("GetFunctionConcurrency") {
 		t.Error("two Lambda control plane calls have a pace each")
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"warroom/internal/config"
 	"warroom/internal/estate"
 	"warroom/internal/redact"
@@ -24,7 +26,8 @@ type Set struct {
 
 	mu      sync.Mutex
 	closers []func()
-	systemd map[string]*Systemd // by bus, made when first asked for
+	systemd map[string]*Systemd      // by bus, made when first asked for
+	trails  map[string]*rate.Limiter // of the event histories of CloudTrail, by account and region
 }
 
 // keeper is where a stored secret is kept.
@@ -57,7 +60,7 @@ func New(cfg *config.Config) *Set {
 		s.aws[account.Name] = newAWS(s, account)
 	}
 	for _, cluster := range cfg.Vaults {
-		s.vault[cluster.Name] = &Vault{set: s, cluster: cluster, limit: cfg.Checks.Timeout}
+		s.vault[cluster.Name] = newVault(s, cluster, cfg.Checks.Timeout)
 	}
 	for _, cluster := range cfg.Kubernetes {
 		s.kubernetes[cluster.Name] = &Kubernetes{set: s, cluster: cluster}
