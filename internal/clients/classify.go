@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/aws/smithy-go"
+	vaultapi "github.com/hashicorp/vault/api"
 
 	"warroom/internal/estate"
 )
@@ -66,6 +67,10 @@ func kindOf(err error) (estate.FailureKind, string, string) {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return sortAPI(api, status(err))
+	}
+	var vault *vaultapi.ResponseError
+	if errors.As(err, &vault) {
+		return sortVault(vault)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return estate.Silent, "nothing came within the timeout", nextSilent

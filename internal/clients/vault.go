@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/vault/api"
 
@@ -25,14 +26,26 @@ type Vault struct {
 	limit   time.Duration
 
 	mu     sync.Mutex
-	client *api.Client
+	client *api.Client // never used itself: its copies are
+
+	looking chan struct{} // holds one while known is used
+	known   tokenState
+}
+
+func newVault(set *Set, cluster config.VaultCluster, limit time.Duration) *Vault {
+	return &Vault{set: set, cluster: cluster, limit: limit, looking: make(chan struct{}, 1)}
 }
 
 // Client returns the cluster's client with the token as it is now: a token file
 // is read at every call, so that a renewed token is taken up. A cluster without
 // a token has a client all the same, for what Vault says to anybody. It never
 // retries by itself.
-func (v *Vault) Client() (*api.Client, error) {
+func (v *Vault) Client() (*api.Client, error) { return v.session(VaultNamespace, false) }
+
+// session is a client for one scope with the token as it is now, of its own, so
+// that a read under way keeps the token with which it began. With anyway, a token
+// that cannot be had is left out.
+func (v *Vault) session(scope VaultScope, anyway bool) (*api.Client, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.client == nil {
@@ -44,11 +57,19 @@ func (v *Vault) Client() (*api.Client, error) {
 	}
 	token, err := v.token()
 	if err != nil {
-		return nil, err
+		if !anyway {
+			return nil, err
+		}
+		token = estate.Secret{}
 	}
 	v.set.net.Register(token.Reveal())
-	v.client.SetToken(token.Reveal())
-	return v.client, nil
+	namespace := ""
+	if scope == VaultNamespace {
+		namespace = v.client.Namespace()
+	}
+	client := v.client.WithNamespace(namespace)
+	client.SetToken(token.Reveal())
+	return client, nil
 }
 
 func (v *Vault) connect() (*api.Client, error) {
@@ -96,6 +117,17 @@ func (v *Vault) connect() (*api.Client, error) {
 // token is the configured file's, else VAULT_TOKEN, else that of ~/.vault-token,
 // which vault login writes; empty if there is none.
 func (v *Vault) token() (estate.Secret, error) {
+	token, err := v.storedToken()
+	if strings.ContainsFunc(token.Reveal(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return estate.Secret{}, &estate.Failure{
+			Kind: estate.NoIdentity, Doing: "read the token of Vault cluster " + v.cluster.Name, Detail: "it holds characters that no token has",
+			Next: nextVaultToken,
+		}
+	}
+	return token, err
+}
+
+func (v *Vault) storedToken() (estate.Secret, error) {
 	path := v.cluster.TokenFile
 	if path == "" {
 		if token := os.Getenv(api.EnvVaultToken); token != "" {

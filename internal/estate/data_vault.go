@@ -124,6 +124,7 @@ type VaultCount struct {
 	Folders  int // folders listed
 	Mounts   int
 	Denied   int  // folders that we may not list
+	Unlisted int  // folders whose listing failed otherwise: too large, too slow
 	Complete bool // false: the limit was reached, or something could not be listed; Secrets is what was seen, Estimate what that suggests
 	Running  bool // the count goes on: Secrets is its progress
 	Estimate int  // of all, from the share of folders that were listed; equal to Secrets when Complete
@@ -137,7 +138,8 @@ type VaultStaticRole struct {
 	LastRotation time.Time
 	Period       time.Duration // 0 when a schedule decides
 	Schedule     string
-	TTL          time.Duration // until the next rotation; 0 that stays is a rotation that fails
+	Due          time.Time     // when the next rotation is due after LastRotation; zero if Vault never rotated it
+	TTL          time.Duration // until Due, as it was read; 0 that stays is a rotation that fails
 	Failure      string        // why this one could not be read
 }
 

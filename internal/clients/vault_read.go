@@ -1,0 +1,219 @@
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"warroom/internal/estate"
+)
+
+// VaultScope says which namespace a path of Vault is read in.
+type VaultScope uint8
+
+// The scopes. The system paths on the cluster itself exist in the root namespace
+// only.
+const (
+	VaultNamespace VaultScope = iota // the configured one
+	VaultRoot
+)
+
+// VaultAnswer is one answer of a Vault that was asked about itself.
+type VaultAnswer struct {
+	Code       int // HTTP status; on sys/health it says the state as well, less well than the body
+	Body       []byte
+	Sent, Came time.Time // by our clock
+}
+
+// Ask reads one of the paths under sys/ that Vault answers to anybody, in the root
+// namespace, and brings what it says under any status; a token is shown if there
+// is a usable one, because some answers say more then. The error is an
+// *estate.Failure and tells that no answer in JSON came.
+func (v *Vault) Ask(ctx context.Context, path string) (VaultAnswer, error) {
+	doing := v.doing("read", path)
+	client, err := v.session(VaultRoot, true)
+	if err != nil {
+		return VaultAnswer{}, v.set.Failure(err, doing)
+	}
+	a := VaultAnswer{Sent: time.Now()}
+	res, err := get(ctx, client, path, nil)
+	a.Came = time.Now()
+	if res == nil || res.Response == nil {
+		return a, v.set.Failure(err, doing)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var said *api.ResponseError
+	if err != nil && (!errors.As(err, &said) || said.RawError) {
+		return a, v.set.Failure(err, doing)
+	}
+	a.Code = res.StatusCode
+	if a.Body, err = io.ReadAll(res.Body); err != nil {
+		return a, v.set.Failure(err, doing)
+	}
+	return a, nil
+}
+
+// Refusal is the failure for an answer that does not say what it was asked for.
+func (v *Vault) Refusal(a VaultAnswer, path string) *estate.Failure {
+	said := &api.ResponseError{StatusCode: a.Code}
+	var body api.ErrorResponse
+	if err := json.Unmarshal(a.Body, &body); err != nil || a.Code < 300 {
+		said.RawError = true
+	}
+	said.Errors = body.Errors
+	return v.set.Failure(said, v.doing("read", path))
+}
+
+// Read decodes the data of the answer to a read into out, whose fields decide what
+// is kept of it. The error is an *estate.Failure: Denied is told from NoIdentity
+// by asking for the token itself, and Missing is an answer of Vault's own.
+func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any) error {
+	return v.fetch(ctx, scope, path, nil, v.doing("read", path), func(body []byte) error {
+		var frame struct{ Data json.RawMessage }
+		if err := json.Unmarshal(body, &frame); err != nil {
+			return err
+		}
+		// The raft paths of old versions put the data at the top.
+		if len(frame.Data) == 0 || string(frame.Data) == "null" {
+			frame.Data = body
+		}
+		return json.Unmarshal(frame.Data, out)
+	})
+}
+
+// List brings the names under a path, folders with a slash at their end. Vault
+// knows no empty folder: what does not exist lists as nothing.
+func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
+	var names []string
+	err := v.fetch(ctx, VaultNamespace, path, map[string][]string{"list": {"true"}}, v.doing("list", path), func(body []byte) error {
+		var frame struct {
+			Data *struct{ Keys []string }
+		}
+		if err := json.Unmarshal(body, &frame); err != nil {
+			return err
+		}
+		if frame.Data == nil {
+			return &estate.Failure{Kind: estate.BadAnswer, Detail: "the answer lacks the keys", Next: "check what listens at this address"}
+		}
+		names = frame.Data.Keys
+		return nil
+	})
+	var f *estate.Failure
+	if errors.As(err, &f) && f.Kind == estate.Missing && f.Detail == vaultNothing {
+		return nil, nil
+	}
+	return names, err
+}
+
+// vaultNothing is how Vault answers for what is not there: with no words.
+const vaultNothing = "HTTP 404"
+
+func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params map[string][]string, doing string, take func([]byte) error) error {
+	client, err := v.session(scope, false)
+	if err != nil {
+		return v.set.Failure(err, doing)
+	}
+	res, err := get(ctx, client, path, params)
+	if res != nil && res.Response != nil {
+		defer func() { _ = res.Body.Close() }()
+	}
+	if err != nil {
+		return v.judge(ctx, client, err, doing)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err == nil {
+		err = take(body)
+	}
+	if err != nil {
+		return v.set.Failure(err, doing)
+	}
+	return nil
+}
+
+func get(ctx context.Context, client *api.Client, path string, params map[string][]string) (*api.Response, error) {
+	req := client.NewRequest(http.MethodGet, "/v1/"+path)
+	req.WrapTTL = "" // a wrapped answer would have to be unwrapped, which writes
+	for key, values := range params {
+		req.Params[key] = values
+	}
+	//nolint:staticcheck // the calls that replace it decide by themselves which statuses are errors
+	return client.RawRequestWithContext(ctx, req)
+}
+
+func (v *Vault) doing(what, path string) string {
+	return fmt.Sprintf("%s %s of Vault cluster %s", what, path, v.cluster.Name)
+}
+
+// Text makes words of this Vault fit to be kept.
+func (v *Vault) Text(text string, limit int) string { return v.set.Text(text, limit) }
+
+// tokenTrust is how long it is believed what Vault said of a token.
+const tokenTrust = 30 * time.Second
+
+// tokenState is what Vault says of a token.
+type tokenState struct {
+	token estate.Secret
+	at    time.Time
+	valid bool // it looked itself up
+	wrong bool // Vault said that it is none
+}
+
+// judge classifies an error of a read that needs a token. Vault refuses a wrong
+// token and a missing permission with the same 403, and old versions with the same
+// words.
+func (v *Vault) judge(ctx context.Context, client *api.Client, err error, doing string) *estate.Failure {
+	f := v.set.Failure(err, doing)
+	if f.Kind != estate.Denied {
+		return f
+	}
+	if client.Token() == "" {
+		f.Kind, f.Next = estate.NoIdentity, nextVaultToken
+		f.Detail = "there is no token; " + f.Detail
+		return f
+	}
+	switch state := v.ofToken(ctx, client); {
+	case state.wrong:
+		f.Kind, f.Next = estate.NoIdentity, nextVaultToken
+		f.Detail += "; the token is not valid"
+	case !state.valid:
+		f.Next += "; whether the token is valid could not be read"
+	}
+	return f
+}
+
+// ofToken asks what the client's token is, or remembers it.
+func (v *Vault) ofToken(ctx context.Context, client *api.Client) tokenState {
+	select {
+	case v.looking <- struct{}{}:
+		defer func() { <-v.looking }()
+	case <-ctx.Done():
+		return tokenState{}
+	}
+	token := client.Token()
+	if s := v.known; s.token.Reveal() == token && time.Since(s.at) < tokenTrust {
+		return s
+	}
+	res, err := get(ctx, client, VaultLookupSelf, nil)
+	if res != nil && res.Response != nil {
+		_ = res.Body.Close()
+	}
+	state := tokenState{token: estate.NewSecret(token), at: time.Now(), valid: err == nil}
+	if err != nil {
+		f := v.set.Failure(err, "")
+		state.wrong = f.Kind == estate.NoIdentity
+		if !state.wrong && f.Kind != estate.Denied {
+			return state // Vault did not say: ask again next time
+		}
+	}
+	v.known = state
+	return state
+}
+
+// VaultLookupSelf is the path at which a token reads about itself.
+const VaultLookupSelf = "auth/token/lookup-self"
