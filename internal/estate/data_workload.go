@@ -36,7 +36,8 @@ type SecretUse struct {
 	Missing   bool      // there is no such Secret
 	Optional  bool      // the workload starts without it
 	Changed   time.Time // when its data last changed; zero if that is not known
-	OlderPods int       // pods that started before that and do not take the change over
+	From      string    // from what Changed was told
+	OlderPods int       // pods that started before that and do not take the change over; -1 when the pods could not be read
 }
 
 // WorkloadSecrets are the Secrets that a workload consumes.
@@ -113,12 +114,13 @@ type Job struct {
 	Schedule    string
 	Suspended   bool
 	Running     int
-	Last        time.Time // when it last started; zero if never
-	LastSuccess time.Time // zero if never or not known
-	LastResult  string    // succeeded, failed, running; empty when it never ran
-	Reason      string    // of the failure
-	Next        time.Time // zero if not known
-	Failures    int       // in a row, as far as its history goes
+	Last        time.Time     // when it last started; zero if never
+	LastSuccess time.Time     // zero if never or not known
+	LastResult  string        // succeeded, failed, running; empty when it never ran
+	Reason      string        // of the failure
+	Next        time.Time     // zero if not known
+	Period      time.Duration // between its next two runs; 0 if not known
+	Failures    int           // in a row, as far as its history goes
 }
 
 func (Workload) data()        {}
