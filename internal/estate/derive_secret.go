@@ -13,7 +13,9 @@ type secretState struct {
 	status   Status
 	note     string
 	seen     seen[SecretDescription]
-	end      basis // the read from which its expiry follows
+	end      basis     // the read from which its expiry follows
+	ends     time.Time // when it ends; zero when it does not, or that is not known
+	lost     bool      // it has an end, which is not known
 	rotation rotation
 }
 
@@ -120,7 +122,7 @@ func (d *derivation) judge(item *StoredSecret) *secretState {
 	s.rotation = rotating(v.data, d.now)
 	s.word, s.status, s.note = s.rotation.word, s.rotation.status, s.rotation.note
 	end := d.expiry(item, v.data)
-	s.end = end.basis
+	s.end, s.ends, s.lost = end.basis, end.at, !end.known
 	gone := end.at.Add(item.Grace)
 	switch {
 	case s.word == "DELETED":

@@ -38,22 +38,34 @@ func (g *gathered) add(b basis) {
 		return
 	}
 	g.unsure++
-	part := b.fact("", "", OK, "")
-	if part.Stale {
+	status := Unknown
+	if fail := b.failure(); fail != nil && !b.stale {
+		status = fail.Kind.Status()
+	}
+	switch {
+	case !b.ok:
+		g.none++
+	case b.stale:
 		g.stale++
 	}
-	if part.Failed {
+	if b.ok && b.failure() != nil {
 		g.failed++
 	}
-	if !b.ok {
-		g.none++
-	}
-	if part.Status > g.worst || g.note == "" {
-		g.worst, g.note = max(part.Status, g.worst), part.Note
+	if status > g.worst || g.note == "" {
+		g.worst, g.note = status, b.fact("", "", OK, "").Note
 		if b.slot.Last.Source != "" {
-			g.note = b.slot.Last.Source + ": " + part.Note
+			g.note = b.slot.Last.Source + ": " + g.note
 		}
 	}
+}
+
+// proven is a status that follows from this read, which is not known any more
+// when the read is past its time.
+func (v basis) proven(s Status) Status {
+	if v.stale {
+		return Unknown
+	}
+	return s
 }
 
 func (g *gathered) source(s string) {
