@@ -33,11 +33,16 @@ func (c Credential) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "credential of "+c.Principal)
 }
 
-// Role is what AssumeRole can hand out.
+// Role is what AssumeRole can hand out, and IAM tells of.
 type Role struct {
 	Name  string
-	Allow []Permission // nil allows everything
+	Allow []Permission // what a session of it may do here; nil allows everything
 	Deny  []Permission
+
+	Description string
+	Service     string // who may assume it; lambda.amazonaws.com when empty
+	Created     time.Time
+	Policies    []Policy // what IAM tells of it, and simulates
 }
 
 // credential is a Credential with its own signer: the signer caches derived
@@ -97,7 +102,7 @@ func (s *Sim) Permit(accessKey string, p Permission) {
 func (s *Sim) AddRole(r Role) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.roles["arn:aws:iam::"+s.account+":role/"+r.Name] = r
+	s.roles[s.roleARN(r.Name)] = r
 }
 
 // authorise answers as IAM would. Resources are the forms in which the target
@@ -137,7 +142,7 @@ func matches(ps []Permission, action string, resources []string) bool {
 	return false
 }
 
-// glob matches with * for any run of characters; path.Match would stop at the
+// glob matches with * for any run of characters and ? for one; path.Match would stop at the
 // slashes that names of secrets are full of, so they are swapped out first.
 func glob(pattern, s string) bool {
 	esc := strings.NewReplacer("/", "\x00", "[", `\[`, `\`, `\\`)

@@ -73,6 +73,9 @@ func lambdaRoute(r *http.Request) (string, map[string]any) {
 		in[k] = queryText(v[0])
 	}
 	f := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
+	if len(f) < 2 || f[1] != "functions" {
+		return "", in
+	}
 	if len(f) > 2 {
 		name, err := url.PathUnescape(f[2])
 		if err != nil {
@@ -88,6 +91,8 @@ func lambdaRoute(r *http.Request) (string, map[string]any) {
 		return "GetFunction", in
 	case path == "GET 2015-03-31/configuration":
 		return "GetFunctionConfiguration", in
+	case path == "PUT 2015-03-31/configuration":
+		return "UpdateFunctionConfiguration", in
 	case path == "GET 2015-03-31/policy":
 		return "GetPolicy", in
 	case path == "GET 2019-09-30/concurrency":
@@ -103,6 +108,7 @@ func lambdaOperations() []operation {
 	invoke.action = "lambda:InvokeFunction"
 	return []operation{
 		define("lambda", "GetFunctionConfiguration", getFunctionConfiguration),
+		define("lambda", "UpdateFunctionConfiguration", updateFunctionConfiguration),
 		define("lambda", "GetFunction", getFunction),
 		define("lambda", "GetFunctionConcurrency", getFunctionConcurrency),
 		define("lambda", "GetPolicy", getPolicy),

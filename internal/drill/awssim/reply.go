@@ -22,8 +22,10 @@ type raw struct {
 
 // namespaces are the XML namespaces of the query services.
 var namespaces = map[string]string{
-	"sts":        "https://sts.amazonaws.com/doc/2011-06-15/",
-	"monitoring": "http://monitoring.amazonaws.com/doc/2010-08-01/",
+	"sts":                  "https://sts.amazonaws.com/doc/2011-06-15/",
+	"monitoring":           "http://monitoring.amazonaws.com/doc/2010-08-01/",
+	"elasticloadbalancing": "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+	"iam":                  "https://iam.amazonaws.com/doc/2010-05-08/",
 }
 
 func (q *request) succeed(w http.ResponseWriter, out any) {
@@ -129,6 +131,10 @@ func (q *request) fail(w http.ResponseWriter, e *apiError) {
 		q.send(w, status, "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.code), "message": cbor.String(e.msg)}))
 	case restJSON:
 		w.Header().Set("X-Amzn-Errortype", e.code)
+		if q.service == "apigateway" {
+			q.sendJSON(w, status, map[string]any{"message": e.msg})
+			return
+		}
 		m := map[string]any{"Type": "User", "Message": e.msg}
 		if e.reason != "" {
 			m["Reason"] = e.reason
@@ -189,6 +195,8 @@ func (q *request) throttled() *apiError {
 		e := statusf(http.StatusTooManyRequests, "TooManyRequestsException", "Rate exceeded")
 		e.reason = "CallerRateLimitExceeded"
 		return e
+	case q.service == "apigateway":
+		return statusf(http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests")
 	case q.service == "kms":
 		return errf("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
 	}

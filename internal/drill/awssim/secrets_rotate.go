@@ -157,6 +157,7 @@ func (s *Sim) startRotation(sec *secret, function, version string) {
 		return
 	}
 	sec.running++
+	s.rotationEvent("RotationStarted", sec, "")
 	name, arn := sec.Name, sec.ARN
 	s.running.run(func() {
 		ok := s.rotate(function, arn, version)
@@ -167,12 +168,19 @@ func (s *Sim) startRotation(sec *secret, function, version string) {
 			return // deleted meanwhile
 		}
 		sec.running--
+		done := false
 		if v := sec.staged(current); ok && v != nil && v.ID == version {
+			done = true
 			now := s.now()
 			sec.LastRotated = now
 			if sec.rotating {
 				sec.NextRotation = sec.next(now)
 			}
+		}
+		if done {
+			s.rotationEvent("RotationSucceeded", sec, "")
+		} else {
+			s.rotationEvent("RotationFailed", sec, "")
 		}
 	})
 }

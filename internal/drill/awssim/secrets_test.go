@@ -312,7 +312,8 @@ func TestDeletion(t *testing.T) {
 }
 
 func TestInventory(t *testing.T) {
-	r := newRig(t)
+	pace := &clock{t: time.Now()}
+	r := newRig(t, func(o *Options) { o.Pace = func() time.Time { pace.add(time.Second); return pace.now() } }) // no quota in the way
 	for i := range 3000 {
 		r.AddSecret(Secret{
 			Name: fmt.Sprintf("prod/svc-%04d/db", i), Created: time.Unix(1_600_000_000+int64(i%700), 0), RotateAfterDays: i % 2 * 30,

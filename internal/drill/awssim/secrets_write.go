@@ -96,7 +96,7 @@ func createSecret(c *call, in *struct {
 		if err := c.useKey(sec, "kms:GenerateDataKey"); err != nil {
 			return nil, err
 		}
-		if _, err := sec.put(in.ClientRequestToken, val, nil, now); err != nil {
+		if _, err := s.put(sec, in.ClientRequestToken, val, nil, now); err != nil {
 			return nil, err
 		}
 		out.VersionId = in.ClientRequestToken
@@ -108,7 +108,7 @@ func createSecret(c *call, in *struct {
 // put stores a value as the version named by the token and moves the labels:
 // the ones given, or AWSCURRENT. The same token with the same value changes
 // nothing; with another value it is refused.
-func (sec *secret) put(token string, val content, stages []string, now time.Time) (*Version, *apiError) {
+func (s *Sim) put(sec *secret, token string, val content, stages []string, now time.Time) (*Version, *apiError) {
 	v := sec.version(token)
 	if v != nil && !v.empty() {
 		if !val.same(v) {
@@ -138,6 +138,7 @@ func (sec *secret) put(token string, val content, stages []string, now time.Time
 	// A new current version abandons a rotation that was waiting to be one.
 	if stuck := sec.stuck(); stuck != nil && stuck.ID != token && slices.Contains(stages, current) {
 		sec.take(pending)
+		s.rotationEvent("RotationAbandoned", sec, "")
 	}
 	sec.LastChanged = now
 	return sec.version(token), nil
@@ -180,7 +181,7 @@ func putSecretValue(c *call, in *struct {
 	if err := c.useKey(sec, "kms:GenerateDataKey"); err != nil {
 		return nil, err
 	}
-	v, err := sec.put(in.ClientRequestToken, val, in.VersionStages, s.now())
+	v, err := s.put(sec, in.ClientRequestToken, val, in.VersionStages, s.now())
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +219,7 @@ func updateSecret(c *call, in *struct {
 			err = c.useKey(sec, "kms:GenerateDataKey")
 		}
 		if err == nil {
-			_, err = sec.put(in.ClientRequestToken, val, nil, s.now())
+			_, err = s.put(sec, in.ClientRequestToken, val, nil, s.now())
 		}
 		if err != nil {
 			sec.KMSKey = key

@@ -1,8 +1,10 @@
 package awssim
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -29,13 +31,16 @@ func (o operation) id() string { return o.service + ":" + o.name }
 
 // call is one authenticated request on its way through an operation.
 type call struct {
-	sim   *Sim
-	who   *credential
-	key   string // access key id
-	in    map[string]any
-	body  []byte
-	http  *http.Request
-	proto protocol
+	sim *Sim
+	who *credential
+	key string // access key id
+	// region is that of the signature: the account's own, but for global services
+	// and what CloudTrail keeps of them.
+	region string
+	in     map[string]any
+	body   []byte
+	http   *http.Request
+	proto  protocol
 }
 
 // define makes an operation of a handler with a typed input.
@@ -57,13 +62,19 @@ type request struct {
 	prefix  string // of X-Amz-Target
 	version string // of a query request
 	id      string
+	input   map[string]any // of a path
 	httpReq *http.Request
 }
 
 // targets are the X-Amz-Target prefixes by signing name.
 var targets = map[string]string{
 	"secretsmanager": "secretsmanager", "kms": "TrentService", "logs": "Logs_20140328", "monitoring": "GraniteServiceVersion20100801",
+	"cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "acm": "CertificateManager",
 }
+
+// routes name the operation that a method and path stand for, with its input, by
+// signing name; an operation without a name is another service's.
+var routes = map[string]func(*http.Request) (string, map[string]any){"lambda": lambdaRoute, "apigateway": apiRoute}
 
 func (s *Sim) operations() map[string]map[string]operation {
 	out := map[string]map[string]operation{}
@@ -80,6 +91,11 @@ func (s *Sim) operations() map[string]map[string]operation {
 	add("sts", stsOperations())
 	add("monitoring", cloudwatchOperations())
 	add("logs", logsOperations())
+	add("cloudtrail", cloudtrailOperations())
+	add("acm", acmOperations())
+	add("elasticloadbalancing", elbOperations())
+	add("apigateway", apiOperations())
+	add("iam", iamOperations())
 	return out
 }
 
@@ -119,7 +135,8 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		q.unknown(w)
 		return
 	}
-	room := s.meter.take(op.id())
+	region := cmp.Or(auth.region, s.region)
+	room := s.meter.take(op.id(), region)
 	s.pause(r.Context())
 	if !room {
 		q.fail(w, q.throttled())
@@ -130,7 +147,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		q.spoil(w, fault)
 		return
 	}
-	c := &call{sim: s, who: who, key: auth.accessKey, in: in, body: body, http: r, proto: q.proto}
+	c := &call{sim: s, who: who, key: auth.accessKey, in: in, region: region, body: body, http: r, proto: q.proto}
 	out, fail := any(nil), parseErr
 	if fail == nil && !op.free {
 		fail = who.authorise(op.action, s.resources(q.service, in)...)
@@ -138,6 +155,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	if fail == nil {
 		out, fail = op.run(c)
 	}
+	s.remember(c, op, q.id, fail)
 	switch {
 	case fault != nil:
 		q.spoil(w, fault)
@@ -157,7 +175,9 @@ func (q *request) recognise() {
 	switch {
 	case target != "":
 		q.proto = jsonRPC
-		q.prefix, q.name, _ = strings.Cut(target, ".")
+		// The operation is what follows the last dot: some prefixes have dots.
+		dot := strings.LastIndexByte(target, '.')
+		q.prefix, q.name = target[:max(dot, 0)], target[dot+1:]
 		for service, prefix := range targets {
 			if q.service == "" && prefix == q.prefix {
 				q.service = service
@@ -176,10 +196,10 @@ func (q *request) recognise() {
 		q.proto = query
 	default:
 		q.proto = restJSON
-		if strings.HasPrefix(r.URL.Path, "/2015-03-31/functions") || strings.HasPrefix(r.URL.Path, "/2019-09-30/functions") {
-			q.name, _ = lambdaRoute(r)
-			if q.service == "" {
-				q.service = "lambda"
+		for service, route := range routes {
+			if name, in := route(r); name != "" {
+				q.name, q.input = name, in
+				q.service = cmp.Or(q.service, service)
 			}
 		}
 	}
@@ -191,7 +211,14 @@ func (q *request) parse(body []byte) (map[string]any, *apiError) {
 	case cborRPC:
 		return parseCBOR(body)
 	case restJSON:
-		_, in := lambdaRoute(q.httpReq)
+		in := map[string]any{}
+		if q.httpReq.Method == http.MethodPut {
+			var err *apiError
+			if in, err = parseJSON(body); err != nil {
+				return nil, err
+			}
+		}
+		maps.Copy(in, q.input) // what the path says goes
 		return in, nil
 	case query:
 		form, err := url.ParseQuery(string(body))
@@ -239,6 +266,15 @@ func (s *Sim) resources(service string, in map[string]any) []string {
 		}
 	case "sts":
 		return []string{text("RoleArn")}
+	case "acm":
+		return []string{text("CertificateArn")}
+	case "apigateway":
+		return []string{"arn:aws:apigateway:" + s.region + "::" + text("path")}
+	case "iam":
+		if role := text("RoleName"); role != "" {
+			return []string{s.roleARN(role)}
+		}
+		return []string{text("PolicySourceArn")}
 	case "logs":
 		if g := text("logGroupName"); g != "" {
 			return []string{s.arn("logs", "log-group:"+g+":log-stream:"), g}

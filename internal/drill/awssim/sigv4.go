@@ -103,7 +103,7 @@ func (s *Sim) verify(r *http.Request, a authorization, body []byte) (*credential
 		return nil, authBad, "Signature not yet current: " + at.Format(amzDate) + " is still later than " + limit.Format(amzDate) +
 			" (" + now.Format(amzDate) + " + 5 min.)"
 	}
-	if a.region != s.region && a.service != "sts" {
+	if a.region != s.region && a.service != "sts" && a.service != "iam" && (a.service != "cloudtrail" || a.region != globalRegion) {
 		return nil, authBad, "Credential should be scoped to a valid region. "
 	}
 	if !c.genuine(r, a, body, at) {

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -26,6 +27,9 @@ type Options struct {
 	Credentials map[string]Credential
 	// Latency is added to every call.
 	Latency time.Duration
+	// Delivery is how long after an event CloudTrail lets it be looked up; five
+	// minutes, its published average, when zero.
+	Delivery time.Duration
 }
 
 // Sim is one simulated account in one region. It is safe for concurrent use.
@@ -51,6 +55,14 @@ type Sim struct {
 	keys      map[string]Key // by id
 	groups    map[string]*logGroup
 
+	delivery     time.Duration
+	events       []*trailEvent // oldest first
+	eventSerial  uint64
+	trails       []Trail
+	certificates map[string]Certificate // by ARN
+	balancers    []LoadBalancer         // by name
+	apis         []API                  // by id
+
 	running tasks // rotations and asynchronous invocations
 }
 
@@ -60,6 +72,7 @@ func New(o Options) *Sim {
 		region: o.Region, account: o.Account, seed: o.Seed, clock: o.Clock, pace: o.Pace, latency: o.Latency,
 		creds: map[string]*credential{}, roles: map[string]Role{}, faults: map[string]*Fault{},
 		secrets: map[string]*secret{}, functions: map[string]Function{}, keys: map[string]Key{}, groups: map[string]*logGroup{},
+		delivery: cmp.Or(o.Delivery, 5*time.Minute), certificates: map[string]Certificate{},
 	}
 	if s.region == "" {
 		s.region = "us-east-1"
@@ -110,6 +123,9 @@ func (s *Sim) Wait() { s.running.wait() }
 // "secretsmanager:DescribeSecret", counting the throttled and refused calls and
 // leaving out those that were not authenticated.
 func (s *Sim) Calls(op string) int { return s.meter.calls(op) }
+
+// Usage is what every operation that was called has used of its quota, by name.
+func (s *Sim) Usage() []Usage { return s.meter.usage() }
 
 // PeakRate is the most calls of an operation within any one second.
 func (s *Sim) PeakRate(op string) int { return s.meter.peak(op) }
