@@ -70,6 +70,9 @@ func (l *looker) aws(ctx context.Context, cfg config.AWSAccount) {
 	if err := l.listSecrets(ctx, services, &a); err != nil {
 		l.note("the secrets of "+what, client.Failure(err, "list the secrets"))
 	}
+	if err := l.balancers(ctx, services, &a); err != nil {
+		l.note("the load balancers of "+what, client.Failure(err, "list the load balancers"))
+	}
 	l.add(func(f *Found) { f.accounts = append(f.accounts, a) })
 }
 
