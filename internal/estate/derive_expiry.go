@@ -28,6 +28,7 @@ type life struct {
 	owner       string
 	ends        time.Time
 	note        string
+	from        basis // the read that says so
 }
 
 // secretMonitor: which secrets have expired, end soon, or should have rotated.
@@ -140,7 +141,7 @@ func (d *deriver) watchedLives(x *lives) {
 			x.overdue++
 		}
 		if late || s.word == "EXPIRED" || s.word == "EXPIRING" || s.word == "IN GRACE" {
-			x.take(life{name: item.ID, word: s.word, status: s.status, criticality: item.Criticality, owner: item.Owner, ends: s.ends, note: s.note})
+			x.take(life{name: item.ID, word: s.word, status: s.status, criticality: item.Criticality, owner: item.Owner, ends: s.ends, note: s.note, from: s.seen.basis})
 		}
 	}
 }
@@ -177,12 +178,12 @@ func (d *deriver) listedLives(x *lives) {
 				}
 				switch past := !d.now.Before(l.Ends); {
 				case l.Tag && past:
-					x.take(life{name: l.Name, word: "EXPIRED", status: v.proven(Fail), ends: l.Ends, note: "by its tag"})
+					x.take(life{name: l.Name, word: "EXPIRED", status: v.proven(Fail), ends: l.Ends, note: "by its tag", from: v.basis})
 				case l.Tag && l.Ends.Sub(d.now) < d.t.Rules.ExpiryWarn:
-					x.take(life{name: l.Name, word: "EXPIRING", status: v.proven(Warn), ends: l.Ends, note: "by its tag"})
+					x.take(life{name: l.Name, word: "EXPIRING", status: v.proven(Warn), ends: l.Ends, note: "by its tag", from: v.basis})
 				case !l.Tag && past:
 					x.overdue++
-					x.take(life{name: l.Name, word: "OVERDUE", status: v.proven(Warn), ends: l.Ends, note: "its rotation was due"})
+					x.take(life{name: l.Name, word: "OVERDUE", status: v.proven(Warn), ends: l.Ends, note: "its rotation was due", from: v.basis})
 				}
 			}
 		}
@@ -215,7 +216,7 @@ func (d *deriver) certificateLives(x *lives) {
 		done[id] = true
 		x.total, x.certificates = x.total+1, x.certificates+1
 		status, note := (&deriver{derivation: d.derivation}).life(Certificate{NotBefore: notBefore, NotAfter: notAfter})
-		one := life{name: name, status: status, criticality: c.Criticality, owner: c.Owner, ends: notAfter, note: "certificate of " + c.Name + ", " + note}
+		one := life{name: name, status: status, criticality: c.Criticality, owner: c.Owner, ends: notAfter, note: "certificate of " + c.Name + ", " + note, from: b}
 		switch {
 		case !notAfter.After(d.now):
 			one.word, one.status = "EXPIRED", b.proven(Fail)
@@ -287,7 +288,7 @@ func (d *deriver) roleLives(x *lives) {
 			case role.Stuck(d.now):
 				x.overdue++
 				x.take(life{name: c.Name + " " + strings.Trim(role.Mount, "/") + "/" + role.Name, word: "OVERDUE", status: v.proven(Warn), criticality: c.Criticality, owner: c.Owner,
-					ends: role.LastRotation.Add(role.Period), note: "last rotated " + Ago(d.now, role.LastRotation)})
+					ends: role.LastRotation.Add(role.Period), note: "last rotated " + Ago(d.now, role.LastRotation), from: v.basis})
 			}
 		}
 	}
@@ -341,9 +342,7 @@ func (d *deriver) worstLives(x *lives) {
 		if !l.ends.IsZero() {
 			value += " " + Ago(d.now, l.ends)
 		}
-		f := x.fact(l.name, value, l.status, "")
-		f.Status, f.Note = l.status, strings.Join(parts, "; ")
-		d.add(false, f)
+		d.add(false, l.from.fact(l.name, value, l.status, strings.Join(parts, "; ")))
 	}
 }
 

@@ -1,6 +1,7 @@
 package estatetest
 
 import (
+	"slices"
 	"time"
 
 	"warroom/internal/estate"
@@ -56,6 +57,7 @@ func described(id string, rotated, next time.Time, versions ...estate.SecretVers
 	return estate.SecretDescription{
 		Secret: id, ARN: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:" + id + "-AbCdEf", RotationEnabled: true, RotateEvery: 14 * day,
 		LastRotated: rotated, NextRotation: next, LastChanged: rotated, Versions: versions,
+		KMSKey: "arn:aws:kms:eu-west-1:111122223333:key/" + keyID,
 	}
 }
 
@@ -93,24 +95,26 @@ func observations() []estate.Observation {
 	const lambda = "rotate-db at lambda.eu-west-1.amazonaws.com"
 	down := health("user-service", "10.0.4.17:8080", estate.Health{Code: 503, Word: "DOWN", Connection: "FAILED", Retries: -1, Version: vNow})
 	down.At = ago(4*time.Minute + 10*time.Second)
-	return []estate.Observation{
+	return slices.Concat(vaults(), workloads(), control(), []estate.Observation{
 		saw("api-gateway", estate.CheckProbe, estate.ItemWithToken, "GET https://api.company.com with the token of "+tokenSecret,
 			estate.GatewayProbe{WithToken: true, Secret: tokenSecret, Code: 401, Error: "invalid_token", Description: "the token has expired", KeyID: "k1", Expires: ago(6 * time.Hour)}),
 		saw("api-gateway", estate.CheckProbe, estate.ItemWithoutToken, "GET https://api.company.com without a token", estate.GatewayProbe{Code: 401}),
 		saw("api-gateway", estate.CheckIssuer, "", "GET https://login.company.com/.well-known/jwks.json", estate.IssuerKeys{Issuer: "https://login.company.com", KeyIDs: []string{"k1"}}),
 		saw("api-gateway", estate.CheckAuthFailures, "", "GetMetricData at monitoring.eu-west-1.amazonaws.com",
-			estate.FailureRate{Window: 5 * time.Minute, Total: 3000, Failed: 2010, Metric: "AWS/ApiGateway 4XXError / Count"}),
+			estate.FailureRate{Window: 5 * time.Minute, Total: 300, Failed: 201, Metric: "AWS/ApiGateway 4XXError / Count"}),
 		saw("load-balancer", estate.CheckTLS, estate.TLSItem("lb.company.com:443", "lb.company.com"), "TLS to lb.company.com:443", estate.Endpoint{
 			Name: "lb.company.com:443", ServerName: "lb.company.com", Addresses: []estate.Served{{Address: "203.0.113.10:443", Leaf: &leaf}, {Address: "203.0.113.11:443", Leaf: &leaf}}}),
 		saw("secrets-manager", estate.CheckIdentity, "", "GetCallerIdentity at sts.eu-west-1.amazonaws.com",
 			estate.CallerIdentity{Account: "111122223333", ARN: "arn:aws:sts::111122223333:assumed-role/warroom-read/oncall", Expires: in(3 * time.Hour)}),
-		saw("secrets-manager", estate.CheckInventory, "", "ListSecrets at secretsmanager.eu-west-1.amazonaws.com", estate.SecretInventory{Account: "main", Region: "eu-west-1", Total: 214, Rotating: 180, Overdue: 1}),
+		saw("secrets-manager", estate.CheckInventory, "", "ListSecrets at secretsmanager.eu-west-1.amazonaws.com", estate.SecretInventory{
+			Account: "main", Region: "eu-west-1", Total: 214, Rotating: 180, Overdue: 1, Idle: 9, Lives: ending()}),
 		describe(postgres), describe(token),
 		describe(described(analyticsSecret, ago(3*day), in(11*day), version(vNow, estate.StageCurrent), version(vOld, estate.StagePrevious))),
 		describe(described(paymentSecret, ago(2*day), in(12*day), version(vNow, estate.StageCurrent))),
 		describe(described(apiSecret, ago(2*time.Hour), in(14*day), version(vNow, estate.StageCurrent))),
 		saw("rotation-lambda", estate.CheckFunction, "", "GetFunctionConfiguration "+lambda, estate.FunctionConfig{
-			Name: "rotate-db", ARN: "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db", Runtime: "python3.13", State: "Active", LastUpdate: "Successful", Timeout: 30 * time.Second, LastModified: ago(40 * day), InVPC: true}),
+			Name: "rotate-db", ARN: "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db", Runtime: "python3.13", State: "Active", LastUpdate: "Successful", Timeout: 30 * time.Second, LastModified: ago(40 * day), InVPC: true,
+			Role: "arn:aws:iam::111122223333:role/rotate-db"}),
 		saw("rotation-lambda", estate.CheckConcurrency, "", "GetFunctionConcurrency "+lambda, estate.FunctionConcurrency{}),
 		saw("rotation-lambda", estate.CheckPolicy, "", "GetPolicy "+lambda, estate.FunctionPolicy{SecretsManagerMayInvoke: true}),
 		saw("rotation-lambda", estate.CheckFunctionMetrics, "", "GetMetricData at monitoring.eu-west-1.amazonaws.com",
@@ -120,9 +124,9 @@ func observations() []estate.Observation {
 				{At: ago(10 * time.Minute), Text: ago(10*time.Minute).Format("2006-01-02T15:04:05.000Z") + " 5f2b8c1e-0000-4000-8000-000000000000 Task timed out after 30.03 seconds"},
 				{At: ago(10 * time.Minute), Text: "[ERROR] " + ago(10*time.Minute).Format("2006-01-02T15:04:05.000Z") + " 5f2b8c1e-0000-4000-8000-000000000000 DB connection timeout"},
 			}}),
-		saw("key-management", estate.CheckKey, "alias/prod", "DescribeKey alias/prod at kms.eu-west-1.amazonaws.com", estate.KeyState{KeyID: "alias/prod", State: "Enabled"}),
+		saw("key-management", estate.CheckKey, "alias/prod", "DescribeKey alias/prod at kms.eu-west-1.amazonaws.com", estate.KeyState{KeyID: keyID, State: "Enabled"}),
 		saw("key-management", estate.CheckKeyRotation, "alias/prod", "GetKeyRotationStatus alias/prod at kms.eu-west-1.amazonaws.com",
-			estate.KeyRotation{KeyID: "alias/prod", Supported: true, Enabled: true, PeriodDays: 90, Next: in(7*day + 12*time.Hour)}),
+			estate.KeyRotation{KeyID: keyID, Supported: true, Enabled: true, PeriodDays: 90, Next: in(7*day + 12*time.Hour)}),
 		down,
 		health("payment-service", "10.0.4.18:8080", estate.Health{Code: 200, Word: "OK", Connection: "HEALTHY", Retries: -1, LastSync: ago(2 * time.Hour), Version: vNow}),
 		health("analytics-service", "10.0.4.19:8080", estate.Health{Code: 200, Word: "OK", Connection: "DEGRADED", Retries: 45, Version: vOld}),
@@ -135,5 +139,5 @@ func observations() []estate.Observation {
 		attempt("postgres-replica", replica, estate.StagePrevious, vOld, estate.LoginAccepted, ""),
 		saw("postgres-replica", estate.CheckReplication, "", "SELECT FROM pg_stat_wal_receiver at "+replica, estate.Replication{InRecovery: true, Connected: true, Paused: true, LagBytes: 100 << 20, LastReplay: ago(16 * day)}),
 		saw("external-api", estate.CheckAPI, "", "GET https://api.external.com with the key of "+apiSecret, estate.APIProbe{Secret: apiSecret, Version: vNow, Code: 200, RateLimit: 100, RateRemaining: 100}),
-	}
+	})
 }

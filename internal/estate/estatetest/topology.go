@@ -17,6 +17,13 @@ const (
 	tokenSecret     = "prod/jwt/gateway"
 )
 
+// Names of the sources of failed authentications.
+const (
+	databaseLogins = "database logins"
+	gatewayCalls   = "gateway calls"
+	vaultRequests  = "Vault requests"
+)
+
 // Topology is the guide's architecture diagram.
 func Topology() *estate.Topology {
 	c := func(id estate.ID, name string, p estate.Plane, group, sub string, kind estate.Kind, crit estate.Criticality, target string, secrets ...string) estate.Component {
@@ -75,15 +82,23 @@ func Topology() *estate.Topology {
 			ExpiryWarn: 7 * day, CertWarnFraction: 0.33, CertFail: 3 * day,
 			AuthFailuresWarn: 0.05, AuthFailuresFail: 0.25, ConnectionsWarn: 0.8, ConnectionsFail: 0.95,
 			ReplayLagWarnBytes: 1 << 20, ReplayLagFailBytes: 64 << 20, ClockSkewWarn: 30 * time.Second, SyncWarn: day,
+			RotationWarn: 0.95, RotationFail: 0.8, VaultLagWarn: 10 * time.Second, VaultLagFail: 5 * time.Minute,
+			AnomalyFactor: 3, AnomalyFloor: 10, RotationWindow: day, ChangesWindow: day,
 		},
 	}
-	for id, why := range map[estate.ID]string{
-		"vault-primary": "no check reads Vault yet", "vault-secondary": "no check reads Vault yet",
-		"secret-store":     "no check reads the secret store's protection yet",
-		"rotation-monitor": "no check counts rotations yet", "secret-monitor": "no check counts expiring secrets yet", "access-monitor": "no check counts failed authentications yet",
+	for id, system := range map[estate.ID]string{
+		"api-gateway": "main", "secrets-manager": "main", "rotation-lambda": "main", "key-management": "main",
+		"user-service": "prod", "payment-service": "prod", "analytics-service": "prod",
+		"vault-primary": "vault-1", "vault-secondary": "vault-2",
 	} {
-		component(t, id).Unread = why
+		component(t, id).System = system
 	}
+	component(t, "user-service").Uses, component(t, "analytics-service").Uses = "postgres-primary", "postgres-replica"
+	component(t, "vault-secondary").Standby = true
+	component(t, "secret-store").Sources = []string{"main", "vault-1"}
+	component(t, "rotation-monitor").Sources = []string{"main"}
+	component(t, "access-monitor").Sources = []string{databaseLogins, gatewayCalls, vaultRequests}
+	component(t, "access-monitor").Of = []estate.ID{"postgres-primary", "api-gateway", "vault-primary"}
 	component(t, "load-balancer").Renewal = estate.RenewalManual
 	component(t, "postgres-replica").Standby = true
 	component(t, "postgres-primary").Expiry, component(t, "postgres-replica").Expiry = estate.ExpiryRole, estate.ExpiryRole
