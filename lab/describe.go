@@ -12,14 +12,37 @@ const Variable = "WARROOM_LAB"
 // Description says how to reach the peers. It is the JSON that tests read; it
 // holds passwords of servers that live as long as the lab.
 type Description struct {
-	CAFile   string       `json:"ca_file"`
+	CAFile string `json:"ca_file"`
+	// Peers are the keys of the peers of this run: what is not among them was left
+	// out by "-only", and is no mistake.
+	Peers []string `json:"peers"`
+	// Config is a warroom.yaml for all of it, and Environment what a shell needs for
+	// the command lines; both only where every peer is part of the run.
+	Config      string `json:"config,omitempty"`
+	Environment string `json:"environment,omitempty"`
+
 	Primary  *PostgresURL `json:"postgres_primary,omitempty"`
 	Replica  *PostgresURL `json:"postgres_replica,omitempty"`
 	Moto     *MotoURL     `json:"moto,omitempty"`
 	TLS      *TLSURL      `json:"tls,omitempty"`
 	TLSOther *TLSURL      `json:"tls_other,omitempty"`
-	PSQL     string       `json:"psql,omitempty"`    // path of the program
-	AWS      string       `json:"aws_cli,omitempty"` // path of the program
+
+	PgBouncer          *PgBouncerURL  `json:"pgbouncer,omitempty"`
+	Vault              *VaultURL      `json:"vault,omitempty"`
+	VaultSecondary     *VaultURL      `json:"vault_secondary,omitempty"`
+	VaultSealed        *VaultURL      `json:"vault_sealed,omitempty"`
+	VaultUninitialised *VaultURL      `json:"vault_uninitialised,omitempty"`
+	Kubernetes         *KubernetesURL `json:"kubernetes,omitempty"`
+	ACME               *ACMEURL       `json:"acme,omitempty"`
+	Systemd            *SystemdURL    `json:"systemd,omitempty"`
+	Toxiproxy          *ToxiproxyURL  `json:"toxiproxy,omitempty"`
+
+	// Paths of the programs with which people reach the same systems.
+	PSQL     string `json:"psql,omitempty"`
+	AWS      string `json:"aws_cli,omitempty"`
+	OpenSSL  string `json:"openssl,omitempty"`
+	VaultCLI string `json:"vault_cli,omitempty"`
+	Kubectl  string `json:"kubectl,omitempty"`
 }
 
 // PostgresURL is how to reach a PostgreSQL server.

@@ -12,7 +12,7 @@ import (
 )
 
 // StartTimeout is how long all peers together may take until they are ready.
-const StartTimeout = 60 * time.Second
+const StartTimeout = 2 * time.Minute
 
 // errLate is why a start ends after StartTimeout.
 var errLate = fmt.Errorf("the lab was not ready within %v", StartTimeout)
@@ -21,6 +21,9 @@ var errLate = fmt.Errorf("the lab was not ready within %v", StartTimeout)
 type Peer interface {
 	// Name is what progress, errors and Site.Await call it.
 	Name() string
+	// Key is what Select and the description call it; peers that are only of use
+	// together share one.
+	Key() string
 	// Missing lists what this machine lacks to run it.
 	Missing(ctx context.Context) []Requirement
 	// Start runs it and returns when it answers. Stop is called even when Start
@@ -30,12 +33,6 @@ type Peer interface {
 	Describe(d *Description)
 	// Stop ends it at once; what it kept is thrown away.
 	Stop() error
-}
-
-// Peers are all servers of the lab, in the order in which they are listed.
-func Peers() []Peer {
-	primary := &postgresPrimary{}
-	return []Peer{primary, &postgresReplica{primary: primary}, &moto{}, &tlsServer{}, &tools{}}
 }
 
 // Site is where a lab runs: what its peers share.
@@ -140,7 +137,7 @@ func (l *Lab) start(ctx context.Context) error {
 	group.Wait()
 
 	var errs []error
-	d := Description{CAFile: ca.File}
+	d := Description{CAFile: ca.File, Peers: keysOf(l.peers)}
 	for _, p := range l.peers {
 		if err := l.site.ready[p.Name()].err; err != nil {
 			errs = append(errs, err)

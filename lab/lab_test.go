@@ -32,6 +32,7 @@ func (p *fakePeer) note(call string) {
 }
 
 func (p *fakePeer) Name() string                          { return p.name }
+func (p *fakePeer) Key() string                           { return p.name }
 func (p *fakePeer) Missing(context.Context) []Requirement { return p.lacks }
 func (p *fakePeer) Describe(d *Description)               { d.Moto = &MotoURL{Endpoint: "http://" + p.name} }
 func (p *fakePeer) Stop() error                           { p.note("stop"); return nil }

@@ -20,6 +20,7 @@ type moto struct {
 }
 
 func (*moto) Name() string { return "moto" }
+func (*moto) Key() string  { return "moto" }
 
 func (*moto) Missing(ctx context.Context) []Requirement {
 	if motoPython(ctx) != "" {

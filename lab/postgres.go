@@ -43,6 +43,7 @@ type postgresServer struct {
 }
 
 func (*postgresPrimary) Name() string { return "postgresql primary" }
+func (*postgresPrimary) Key() string  { return "postgres" }
 
 func (*postgresPrimary) Missing(context.Context) []Requirement { return missingPostgres() }
 

@@ -14,6 +14,7 @@ type postgresReplica struct {
 }
 
 func (*postgresReplica) Name() string { return "postgresql replica" }
+func (*postgresReplica) Key() string  { return "postgres" }
 
 func (*postgresReplica) Missing(context.Context) []Requirement { return missingPostgres() }
 

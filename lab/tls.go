@@ -39,6 +39,7 @@ const (
 )
 
 func (*tlsServer) Name() string { return "tls server" }
+func (*tlsServer) Key() string  { return "tls" }
 
 func (*tlsServer) Missing(context.Context) []Requirement {
 	if nginxPath() != "" {

@@ -14,9 +14,10 @@ const awsPackage = "awscli==1.46.3"
 // tools are the command lines with which people reach the same systems: tests
 // drive warroom's simulated ones with them. They are no servers, but a peer like
 // any other: what is missing is installed, and where it lies is described.
-type tools struct{ psql, aws string }
+type tools struct{ psql, aws, openssl string }
 
 func (*tools) Name() string { return "command-line tools" }
+func (*tools) Key() string  { return "tools" }
 
 func (*tools) Missing(ctx context.Context) []Requirement {
 	var lacking []Requirement
@@ -24,6 +25,12 @@ func (*tools) Missing(ctx context.Context) []Requirement {
 		lacking = append(lacking, Requirement{
 			What: "psql", Packages: []string{"postgresql-client"},
 			How: "install it with: make lab-setup, or apt-get install postgresql-client",
+		})
+	}
+	if opensslTool(ctx) == "" {
+		lacking = append(lacking, Requirement{
+			What: "openssl", Packages: []string{"openssl"},
+			How: "install it with: make lab-setup, or apt-get install openssl",
 		})
 	}
 	if awsTool(ctx) == "" {
@@ -39,11 +46,11 @@ func (*tools) Missing(ctx context.Context) []Requirement {
 }
 
 func (t *tools) Start(ctx context.Context, _ *Site) error {
-	t.psql, t.aws = psqlTool(ctx), awsTool(ctx)
+	t.psql, t.aws, t.openssl = psqlTool(ctx), awsTool(ctx), opensslTool(ctx)
 	return nil
 }
 
-func (t *tools) Describe(d *Description) { d.PSQL, d.AWS = t.psql, t.aws }
+func (t *tools) Describe(d *Description) { d.PSQL, d.AWS, d.OpenSSL = t.psql, t.aws, t.openssl }
 
 func (*tools) Stop() error { return nil }
 
@@ -60,6 +67,15 @@ func awsTool(ctx context.Context) string {
 		candidates = append(candidates, filepath.Join(dir, "bin", "aws"))
 	}
 	return firstThatRuns(ctx, "aws-cli/", candidates...)
+}
+
+// opensslTool is the path of openssl, empty for none. It has no --version.
+func opensslTool(ctx context.Context) string {
+	path, err := exec.LookPath("openssl")
+	if err != nil || exec.CommandContext(ctx, path, "version").Run() != nil {
+		return ""
+	}
+	return path
 }
 
 // firstThatRuns is the path of the first program that answers --version as it

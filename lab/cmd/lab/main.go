@@ -1,11 +1,15 @@
 // Command lab runs real servers for warroom's tests.
 //
-//	lab setup             install what the servers need and this machine lacks
-//	lab run [-C DIR] -- CMD ARGS…
+//	lab setup [-only PEERS]
+//	                      install or build what the servers need and this machine
+//	                      lacks
+//	lab run [-only PEERS] [-C DIR] -- CMD ARGS…
 //	                      start them, run CMD with WARROOM_LAB set to the file
 //	                      that describes them, stop them, exit with CMD's code
-//	lab up                start them, print how to reach them, and keep them
+//	lab up [-only PEERS]  start them, print how to reach them, and keep them
 //	                      until a signal comes
+//
+// PEERS are keys, separated by commas, or "quick"; without them all peers run.
 package main
 
 import (
@@ -13,6 +17,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,9 +27,10 @@ import (
 )
 
 const usage = `usage:
-  lab setup                       install what the servers need and this machine lacks
-  lab run [-C DIR] -- CMD ARGS…   start them, run CMD beside them, stop them
-  lab up                          start them and keep them until a signal comes
+  lab setup [-only PEERS]                       install or build what the servers need and this machine lacks
+  lab run [-only PEERS] [-C DIR] -- CMD ARGS…   start them, run CMD beside them, stop them
+  lab up [-only PEERS]                          start them and keep them until a signal comes
+PEERS are keys, separated by commas, or "quick"; without them all peers run.
 `
 
 // exitUsage is the exit code of wrong use.
@@ -43,28 +49,34 @@ func run(args []string) int {
 	defer cancel(nil)
 	go watchParent(ctx, os.Getppid(), cancel)
 
+	flags := flag.NewFlagSet("lab "+args[0], flag.ContinueOnError)
+	flags.Usage = func() {}
+	flags.SetOutput(io.Discard) // wrongUse says it
+	only := flags.String("only", "", "the peers to run")
+	dir := new(string)
+	if args[0] == "run" {
+		dir = flags.String("C", "", "the command's working folder")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return wrongUse(err)
+	}
+	if (args[0] == "run") != (flags.NArg() > 0) {
+		return wrongUse(fmt.Errorf("lab %s with the arguments %q: only lab run takes a command, after --, and needs one", args[0], flags.Args()))
+	}
+	peers, err := lab.Select(*only)
+	if err != nil {
+		return wrongUse(err)
+	}
 	switch args[0] {
 	case "setup":
-		return setup(ctx, args[1:], signals)
+		return setup(ctx, peers, signals)
 	case "run":
-		flags := flag.NewFlagSet("lab run", flag.ContinueOnError)
-		flags.Usage = func() {}
-		dir := flags.String("C", "", "the command's working folder")
-		if err := flags.Parse(args[1:]); err != nil {
-			return wrongUse(err)
-		}
-		if flags.NArg() == 0 {
-			return wrongUse(errors.New("lab run needs a command after --"))
-		}
-		return start(ctx, lab.Command{
+		return start(ctx, peers, lab.Command{
 			Args: flags.Args(), Dir: *dir,
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		}, signals)
 	case "up":
-		if len(args) > 1 {
-			return wrongUse(fmt.Errorf("lab up takes no arguments, got %q", args[1:]))
-		}
-		return up(ctx, signals)
+		return up(ctx, peers, signals)
 	default:
 		return wrongUse(fmt.Errorf("unknown command %q", args[0]))
 	}
@@ -75,20 +87,20 @@ func wrongUse(err error) int {
 	return exitUsage
 }
 
-func start(ctx context.Context, command lab.Command, signals <-chan os.Signal) int {
-	code, err := lab.Run(ctx, lab.Peers(), command, signals, os.Stderr)
+func start(ctx context.Context, peers []lab.Peer, command lab.Command, signals <-chan os.Signal) int {
+	code, err := lab.Run(ctx, peers, command, signals, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 	}
 	return code
 }
 
-func up(ctx context.Context, signals <-chan os.Signal) int {
+func up(ctx context.Context, peers []lab.Peer, signals <-chan os.Signal) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		cancel(fmt.Errorf("got the signal %q", <-signals))
 	}()
-	l, err := lab.Start(ctx, lab.Peers(), os.Stderr)
+	l, err := lab.Start(ctx, peers, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		return 1
@@ -105,15 +117,12 @@ func up(ctx context.Context, signals <-chan os.Signal) int {
 	return 0
 }
 
-func setup(ctx context.Context, args []string, signals <-chan os.Signal) int {
-	if len(args) > 0 {
-		return wrongUse(fmt.Errorf("lab setup takes no arguments, got %q", args))
-	}
+func setup(ctx context.Context, peers []lab.Peer, signals <-chan os.Signal) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		cancel(fmt.Errorf("got the signal %q", <-signals))
 	}()
-	if err := lab.Setup(ctx, lab.Peers(), os.Stderr); err != nil {
+	if err := lab.Setup(ctx, peers, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		return 1
 	}

@@ -1,0 +1,36 @@
+package lab
+
+const (
+	goodUnit    = "analytics.service"
+	failedUnit  = "exporter.service"
+	goodTimer   = "rotate-files.timer"
+	failedTimer = "rotate-tokens.timer"
+)
+
+// units are the unit files: what systemd itself needs in order to start and to
+// end, and what there is to watch.
+func units() map[string]string {
+	job := func(script string) string {
+		return "[Unit]\nDescription=A rotation job\n[Service]\nType=oneshot\nExecStart=/bin/sh -c '" + script + "'\n"
+	}
+	// At once, and then every night.
+	const timer = "[Unit]\nDescription=Has a rotation job run\n[Timer]\nOnActiveSec=0\nAccuracySec=1ms\nOnCalendar=*-*-* 03:00:00\n"
+	const bare = "[Unit]\nDefaultDependencies=no\n"
+	return map[string]string{
+		"default.target":       "[Unit]\nDescription=The units of the lab\n",
+		"basic.target":         bare,
+		"sockets.target":       bare,
+		"timers.target":        bare,
+		"paths.target":         bare,
+		"shutdown.target":      bare,
+		"exit.target":          bare + "Requires=systemd-exit.service\nAfter=systemd-exit.service\n",
+		"systemd-exit.service": bare + "Requires=shutdown.target\nAfter=shutdown.target\nSuccessAction=exit-force\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+
+		goodUnit:                "[Unit]\nDescription=A service that runs\n[Service]\nExecStart=/bin/sleep infinity\n",
+		failedUnit:              "[Unit]\nDescription=A service that failed\n[Service]\nExecStart=/bin/sh -c 'exit 3'\n",
+		"rotate-files.service":  job("exit 0"),
+		"rotate-tokens.service": job("exit 4"),
+		goodTimer:               timer,
+		failedTimer:             timer,
+	}
+}
