@@ -26,6 +26,7 @@ func Probes(cfg *config.Config, set *clients.Set) []Probe {
 		awsProbes(cfg, set, with.own),
 		postgresProbes(cfg, set, with.read, with.gate),
 		tlsProbes(cfg, set),
+		vaultProbes(cfg, set),
 		httpProbes(cfg, set, with),
 		systemdProbes(cfg, set),
 	)

@@ -42,7 +42,7 @@ func (v *Vault) Ask(ctx context.Context, path string) (VaultAnswer, error) {
 		return VaultAnswer{}, v.set.Failure(err, doing)
 	}
 	a := VaultAnswer{Sent: time.Now()}
-	res, err := get(ctx, client, path, nil)
+	res, err := vaultGet(ctx, client, path, nil)
 	a.Came = time.Now()
 	if res == nil || res.Response == nil {
 		return a, v.set.Failure(err, doing)
@@ -79,9 +79,8 @@ func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any
 		if err := json.Unmarshal(body, &frame); err != nil {
 			return err
 		}
-		// The raft paths of old versions put the data at the top.
 		if len(frame.Data) == 0 || string(frame.Data) == "null" {
-			frame.Data = body
+			return &estate.Failure{Kind: estate.BadAnswer, Detail: "the answer lacks its data", Next: "check what listens at this address"}
 		}
 		return json.Unmarshal(frame.Data, out)
 	})
@@ -119,7 +118,7 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params
 	if err != nil {
 		return v.set.Failure(err, doing)
 	}
-	res, err := get(ctx, client, path, params)
+	res, err := vaultGet(ctx, client, path, params)
 	if res != nil && res.Response != nil {
 		defer func() { _ = res.Body.Close() }()
 	}
@@ -136,7 +135,7 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params
 	return nil
 }
 
-func get(ctx context.Context, client *api.Client, path string, params map[string][]string) (*api.Response, error) {
+func vaultGet(ctx context.Context, client *api.Client, path string, params map[string][]string) (*api.Response, error) {
 	req := client.NewRequest(http.MethodGet, "/v1/"+path)
 	req.WrapTTL = "" // a wrapped answer would have to be unwrapped, which writes
 	for key, values := range params {
@@ -199,7 +198,7 @@ func (v *Vault) ofToken(ctx context.Context, client *api.Client) tokenState {
 	if s := v.known; s.token.Reveal() == token && time.Since(s.at) < tokenTrust {
 		return s
 	}
-	res, err := get(ctx, client, VaultLookupSelf, nil)
+	res, err := vaultGet(ctx, client, VaultLookupSelf, nil)
 	if res != nil && res.Response != nil {
 		_ = res.Body.Close()
 	}
