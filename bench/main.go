@@ -101,7 +101,7 @@ func measure(ctx context.Context, o options) (table []figure, err error) {
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	b := &bench{options: o, dir: dir, server: server}
-	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet, b.held} {
+	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet, b.held, b.compared} {
 		taken, err := take(ctx)
 		table = append(table, taken...)
 		if err != nil {
