@@ -57,9 +57,16 @@ type Result struct {
 // alive it posts the same data again, with a new time, before Interval has passed
 // three times; when it is cut, expired or found to lag, it posts why.
 type Watcher struct {
-	Keys   []estate.Expectation // what it posts; it posts each soon after it began
-	System string               // as of Probe: bounds what it asks besides watching
-	// Watch runs until ctx ends. It must post a result for every key within its
-	// timeout, be it that the system does not answer.
+	Keys    []estate.Expectation // what it posts; it posts each soon after it began
+	System  string               // as of Probe: bounds what it asks besides watching
+	Timeout time.Duration        // within which each key must have its first post
+	// Watch runs until ctx ends, and returns soon after with everything it started
+	// ended. It must post a result for every key within Timeout, be it that the
+	// system does not answer; what it leaves out is reported as silent. Where
+	// once(ctx) holds it is to read what there is and need not watch.
 	Watch func(ctx context.Context, post func(estate.Key, Result))
+	// Confirm, when not nil, asks that what is known of the components be compared
+	// with the system now, and what failed be tried again; no component stands for
+	// all. It does not wait.
+	Confirm func(ids []estate.ID)
 }

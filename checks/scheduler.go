@@ -17,13 +17,14 @@ const (
 	manualGap  = 2 * time.Second // CheckNow does not repeat what ended less than this ago
 )
 
-// Scheduler runs probes for ever. Each system has a lane of its own with its own
+// Scheduler runs probes and watchers for ever. Each system has a lane of its own with its own
 // bound on reads under way, so that one slow or dead system never delays
 // another. A probe runs again only when its last read has ended, or is lost: see
 // lostAfter. A failed probe is tried again after
 // twice the wait, up to a minute or its interval, for ever.
 type Scheduler struct {
 	lanes map[string]*lane
+	watch []*watching
 	post  func(estate.Observation)
 	now   func() time.Time
 	start func(ctx context.Context, what string, f func())
@@ -37,9 +38,11 @@ type Options struct {
 	// Go starts a goroutine; nil is the go statement. It lets the console catch a
 	// panic of ours, which would leave the terminal raw.
 	Go func(ctx context.Context, what string, f func())
+	// Watchers are run beside the probes, each by itself.
+	Watchers []Watcher
 }
 
-// NewScheduler prepares to run probes. Nothing runs before Run or Once.
+// NewScheduler prepares to run probes and the watchers of o. Nothing runs before Run or Once.
 func NewScheduler(probes []Probe, o Options) *Scheduler {
 	s := &Scheduler{lanes: map[string]*lane{}, post: o.Post, now: o.Now, start: o.Go}
 	if s.start == nil {
@@ -62,23 +65,31 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 		}
 		l.queue = append(l.queue, &task{Probe: p, lost: make(chan struct{}, lostMost)})
 	}
+	for _, w := range o.Watchers {
+		s.watch = append(s.watch, newWatching(s, w))
+	}
 	return s
 }
 
-// Expectations announces what the probes will read, for estate.NewSnapshot.
-func Expectations(probes []Probe) []estate.Expectation {
-	out := make([]estate.Expectation, len(probes))
-	for i, p := range probes {
-		out[i] = estate.Expectation{Key: p.Key, Source: p.Source, Interval: p.Interval}
+// Expectations announces what the probes and watchers will read, for
+// estate.NewSnapshot.
+func Expectations(probes []Probe, watchers ...Watcher) []estate.Expectation {
+	out := make([]estate.Expectation, 0, len(probes)+len(watchers))
+	for _, p := range probes {
+		out = append(out, estate.Expectation{Key: p.Key, Source: p.Source, Interval: p.Interval})
+	}
+	for _, w := range watchers {
+		out = append(out, w.Keys...)
 	}
 	return out
 }
 
-// Run runs every probe at its interval until ctx ends, and returns when every
-// read under way has ended or was given up.
+// Run runs every probe at its interval, and every watcher, until ctx ends, and
+// returns when every read under way has ended or was given up.
 func (s *Scheduler) Run(ctx context.Context) { s.each(ctx, false) }
 
-// Once runs every probe once and returns when all have reported.
+// Once runs every probe once and every watcher until it has posted each of its
+// keys, and returns when all have reported. Each key is posted once.
 func (s *Scheduler) Once(ctx context.Context) { s.each(ctx, true) }
 
 func (s *Scheduler) each(ctx context.Context, once bool) {
@@ -90,11 +101,18 @@ func (s *Scheduler) each(ctx context.Context, once bool) {
 			l.run(ctx, once)
 		})
 	}
+	for _, w := range s.watch {
+		wg.Add(1)
+		s.start(ctx, "watching "+w.System, func() {
+			defer wg.Done()
+			w.run(ctx, once)
+		})
+	}
 	wg.Wait()
 }
 
 // CheckNow makes every probe of the components due at once, or of all when none
-// is named. It does not wait, and does not repeat what is under way or ended
+// is named, and has their watchers confirm what they know. It does not wait, and does not repeat what is under way or ended
 // within the last two seconds. A probe that holds itself back goes on doing so.
 func (s *Scheduler) CheckNow(ids ...estate.ID) {
 	var want map[estate.ID]bool
@@ -109,6 +127,9 @@ func (s *Scheduler) CheckNow(ids ...estate.ID) {
 		case l.hurry <- want:
 		default: // the lane has an unread request; pressing again will do
 		}
+	}
+	for _, w := range s.watch {
+		w.confirm(ids)
 	}
 }
 

@@ -42,15 +42,16 @@ type observer struct {
 // there is one, hears of every read; run, where there is one, starts goroutines.
 func observe(cfg *config.Config, run func(context.Context, string, func()), seen func()) *observer {
 	set := clients.New(cfg)
-	probes := checks.Probes(cfg, set)
-	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), checks.Expectations(probes)))
+	probes, watchers := checks.Probes(cfg, set), checks.Watchers(cfg, set)
+	expected := checks.Expectations(probes, watchers...)
+	board := checks.NewBoard(estate.NewSnapshot(cfg.Topology(), expected))
 	post := board.Post
 	if seen != nil {
 		post = func(o estate.Observation) { board.Post(o); seen() }
 	}
 	return &observer{
-		set: set, board: board, reads: len(probes),
-		scheduler: checks.NewScheduler(probes, checks.Options{Concurrency: cfg.Checks.Concurrency, Post: post, Go: run}),
+		set: set, board: board, reads: len(expected),
+		scheduler: checks.NewScheduler(probes, checks.Options{Concurrency: cfg.Checks.Concurrency, Post: post, Go: run, Watchers: watchers}),
 	}
 }
 
