@@ -61,6 +61,11 @@ var dbRotation = scenario{
 		return []string{
 			"aws secretsmanager describe-secret --secret-id prod/db/postgres",
 			"aws lambda get-function-configuration --function-name " + functionName,
+			"aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RotationFailed --max-items 5",
+			"aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=ec2.amazonaws.com",
+			"aws elbv2 describe-load-balancers --names " + balancerName,
+			"aws apigatewayv2 get-authorizers --api-id " + apiID,
+			"aws iam simulate-principal-policy --policy-source-arn arn:aws:iam::" + account + ":role/" + functionName + " --action-names secretsmanager:PutSecretValue kms:Decrypt",
 			"aws sts get-caller-identity",
 			"PGPASSWORD=$(" + value + "AWSCURRENT | " + field + `) psql -c 'SELECT 1'`,
 			"PGPASSWORD=$(" + value + "AWSPREVIOUS | " + field + ") psql -p " + strconv.Itoa(w.port(srvReplica)) + ` -c 'SELECT 1'`,
@@ -167,6 +172,8 @@ type estate struct {
 	external *edge.Provider
 	paying   *edge.Provider
 	traffic  *traffic
+	logins   *crisis // of app_user on the primary, as the database's log has them
+	users    *login  // how the user service logs in
 }
 
 func buildRotation(w *World) error {
@@ -175,7 +182,11 @@ func buildRotation(w *World) error {
 }
 
 func makeRotation(w *World) (*estate, error) {
-	e := &estate{World: w}
+	id, secret := w.awsKey()
+	e := &estate{World: w, aws: awssim.New(awssim.Options{
+		Region: region, Account: account, Seed: w.seed, Clock: w.now,
+		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
+	})}
 	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeApps} {
 		if err := step(); err != nil {
 			return nil, err

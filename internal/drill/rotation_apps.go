@@ -38,10 +38,10 @@ func (e *estate) makeApps() error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	primary := &login{estate: e, server: srvPrimary, app: users}
+	e.users = &login{estate: e, server: srvPrimary, app: users}
 	e.web(srvUsers, edge.Health(func() edge.Report {
 		r := users.report(e.ago(due))
-		if err := primary.try(); err != nil {
+		if err := e.users.try(); err != nil {
 			r.Status, r.Connection, r.Error = "failed", "failed", err.Error()
 			r.Retries = int(e.now().Sub(e.ago(due)) / time.Minute)
 		} else {

@@ -2,10 +2,8 @@ package drill
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"warroom/internal/drill/awssim"
@@ -19,7 +17,8 @@ const (
 	timeoutWords = "DB connection timeout"
 	// attemptEvery is how often the failed rotation is tried again: fifteen times
 	// a day.
-	attemptEvery = 96 * time.Minute
+	attemptEvery     = 96 * time.Minute
+	triesPerRotation = 3
 	// lastAttempt is when that was last done before the world was opened.
 	lastAttempt = 12 * time.Minute
 	// attentive is how often the world looks whether something happened.
@@ -28,33 +27,28 @@ const (
 
 // traffic is what the gateway counted: calls by the minute and how many of them
 // were refused. Two thirds carry tokens of the client whose own has run out.
-type traffic struct {
-	began time.Time    // of the failures
-	ended atomic.Int64 // Unix time from which on they no longer are; 0 while they are
-}
+type traffic struct{ crisis }
 
-// calls is a day's curve with ripples, in whole hundreds so that a share in
-// percent comes out exactly.
-func (t *traffic) calls(at time.Time) float64 {
-	minute := float64(at.Unix() / 60)
-	daily := 1 + 0.4*math.Sin(2*math.Pi*(minute/1440-0.35))
-	ripple := 1 + 0.1*math.Sin(minute*1.7)*math.Cos(minute*0.9)
-	return 100 * math.Round(14*daily*ripple)
-}
+// The traffic repeats every five minutes, so that the shares of any five minutes
+// and the counts of any hour come out alike.
+var (
+	callsOf   = [5]float64{32, 48, 40, 44, 36}
+	refusedOf = [5]float64{21, 33, 27, 29, 24} // 67 of a hundred
+	strayOf   = [5]float64{0, 1, 0, 1, 0}      // one of a hundred
+)
 
 func (t *traffic) count(at time.Time) awssim.Sample {
-	n := t.calls(at)
+	n := callsOf[at.Unix()/60%5]
 	return awssim.Sample{Count: n, Sum: n, Min: 1, Max: 1}
 }
 
 func (t *traffic) refused(at time.Time) awssim.Sample {
-	share := 0.01
-	ended := t.ended.Load()
-	if !at.Before(t.began) && (ended == 0 || at.Unix() < ended) {
-		share = 0.67
+	n := at.Unix() / 60 % 5
+	refused := strayOf[n]
+	if t.at(at) {
+		refused = refusedOf[n]
 	}
-	n := t.calls(at)
-	return awssim.Sample{Count: n, Sum: math.Round(n * share), Min: 0, Max: 1}
+	return awssim.Sample{Count: callsOf[n], Sum: refused, Min: 0, Max: 1}
 }
 
 // pastAttempts leaves behind what the function's runs left: those of the
@@ -80,6 +74,15 @@ func (e *estate) attempt(at time.Time) {
 	stream := at.Format("2006/01/02") + "/[$LATEST]" + e.digits("stream "+at.Format("20060102"), 32)
 	log := func(t time.Time, format string, args ...any) {
 		e.aws.AddLog(awssim.LogEvent{Group: "/aws/lambda/" + functionName, Stream: stream, At: t, Message: fmt.Sprintf(format, args...)})
+	}
+	// Secrets Manager has the function try three times before it calls a rotation
+	// failed.
+	n := int(e.ago(lastAttempt).Sub(at) / attemptEvery)
+	n = (n%triesPerRotation + triesPerRotation) % triesPerRotation
+	if s, ok := e.aws.Secret("prod/db/postgres"); ok && n == triesPerRotation-1 {
+		e.aws.AddEvent(awssim.RotationEvent("RotationStarted", s.ARN, at, ""))
+	} else if ok && n == 0 {
+		e.aws.AddEvent(awssim.RotationEvent("RotationFailed", s.ARN, at.Add(ranFor), timeoutWords))
 	}
 	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
@@ -143,8 +146,11 @@ func (e *estate) live() (run, stop func()) {
 // tick does what is due, and says when the next attempt is.
 func (e *estate) tick(next time.Time) time.Time {
 	now := e.now()
-	if e.traffic.ended.Load() == 0 && e.tokenGood(now) {
-		e.traffic.ended.Store(now.Unix())
+	if !e.traffic.over() && e.tokenGood(now) {
+		e.traffic.end(now)
+	}
+	if !e.logins.over() && e.users.try() == nil {
+		e.logins.end(now)
 	}
 	for !next.After(now) {
 		if e.stuck() {

@@ -89,7 +89,9 @@ func (e *estate) makeEdge() (err error) {
 	e.paying.Accept("production", e.apiKey("payment current"))
 
 	e.web(srvIssuer, e.issuer, true)
-	e.web(srvGateway, &edge.Gateway{Realm: "api.company.com", Issuer: e.issuer, Audience: audience, Now: e.now}, true)
+	e.traffic = &traffic{crisis{began: e.ago(tokenEnded)}}
+	gateway := &edge.Gateway{Realm: "api.company.com", Issuer: e.issuer, Audience: audience, Now: e.now}
+	e.web(srvGateway, &countedGateway{gateway, e.aws.Metrics, e.now}, true)
 	e.web(srvExternal, e.external, true)
 	e.web(srvPaying, e.paying, true)
 	front := edge.NewServer(e.balancer, e.balancer.TLS())
@@ -102,11 +104,6 @@ func (e *estate) apiKey(of string) string { return "sk_live_" + e.text("key "+of
 // makeAWS makes the account: secrets, the rotation function, the key, metrics
 // and logs.
 func (e *estate) makeAWS() error {
-	id, secret := e.awsKey()
-	e.aws = awssim.New(awssim.Options{
-		Region: region, Account: account, Seed: e.seed, Clock: e.now,
-		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
-	})
 	a := e.aws
 	a.AddKey(awssim.Key{
 		ID: e.uuid("kms key"), Alias: keyAlias, Description: "encrypts the secrets of production", Created: e.ago(400 * day),
@@ -128,10 +125,11 @@ func (e *estate) makeAWS() error {
 	if err := e.makeSecrets(); err != nil {
 		return err
 	}
-	e.traffic = &traffic{began: e.ago(tokenEnded)}
-	api := map[string]string{"ApiId": "a1b2c3d4e5"}
-	a.Metrics.PutSamples("AWS/ApiGateway", "Count", api, e.traffic.count)
-	a.Metrics.PutSamples("AWS/ApiGateway", "4xx", api, e.traffic.refused)
+	a.Metrics.PutSamples(gatewayMetrics, "Count", gatewayDimensions, e.traffic.count)
+	a.Metrics.PutSamples(gatewayMetrics, "4xx", gatewayDimensions, e.traffic.refused)
+	if err := e.makeControl(); err != nil {
+		return err
+	}
 	e.pastAttempts()
 	e.web(srvAWS, a, false)
 	return nil

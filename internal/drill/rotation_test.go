@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -305,11 +304,11 @@ func TestRepairsShow(t *testing.T) {
 	before := e.now().Add(-time.Minute)
 	e.tick(e.now().Add(time.Hour))
 	later := e.now().Add(time.Minute)
-	if share := e.traffic.refused(before).Sum / e.traffic.count(before).Sum; math.Abs(share-0.67) > 1e-9 {
-		t.Errorf("share of failures before the repair %v", share)
+	if !e.traffic.at(before) || e.traffic.at(later) {
+		t.Errorf("the gateway's failures go on before the repair %v, after it %v", e.traffic.at(before), e.traffic.at(later))
 	}
-	if share := e.traffic.refused(later).Sum / e.traffic.count(later).Sum; share > 0.02 {
-		t.Errorf("share of failures after the repair %v", share)
+	if !e.logins.at(before) || e.logins.at(later) {
+		t.Errorf("the database's failures go on before the repair %v, after it %v", e.logins.at(before), e.logins.at(later))
 	}
 	// The key at its provider.
 	e.paying.Revoke(e.apiKey("payment current"))
@@ -347,13 +346,38 @@ func TestAttemptsGoOnWhileStuck(t *testing.T) {
 	}
 }
 
+// TestTrafficIsWhole: any five minutes have 67 refused of a hundred calls, and any
+// hour as many as the story says.
 func TestTrafficIsWhole(t *testing.T) {
-	tr := &traffic{began: time.Unix(0, 0)}
-	for i := range 3000 {
-		at := time.Unix(int64(i)*60+1_700_000_000, 0)
-		total, failed := tr.count(at).Sum, tr.refused(at).Sum
-		if total <= 0 || failed != math.Trunc(failed) || failed*100 != total*67 {
-			t.Fatalf("minute %d: %v of %v", i, failed, total)
+	tr := &traffic{crisis{began: time.Unix(0, 0)}}
+	sum := func(from, minutes int) (total, failed float64) {
+		for i := range minutes {
+			at := time.Unix(int64(from+i)*60, 0)
+			total, failed = total+tr.count(at).Sum, failed+tr.refused(at).Sum
+		}
+		return total, failed
+	}
+	for i := range 300 {
+		if total, failed := sum(28_000_000+i, 5); total != 200 || failed != 134 {
+			t.Fatalf("five minutes from %d: %v of %v", i, failed, total)
+		}
+		if _, failed := sum(28_000_000+i, 60); failed+refusedLogins+refusedTokens != 2347 {
+			t.Fatalf("an hour from %d: %v", i, failed)
+		}
+	}
+}
+
+// TestPerMinute: any sixty minutes come to the count.
+func TestPerMinute(t *testing.T) {
+	for _, hourly := range []int{0, 1, 2, refusedTokens, refusedLogins, vaultLogins} {
+		for from := range 60 {
+			n := 0
+			for i := range 60 {
+				n += perMinute(hourly, time.Unix(int64(from+i)*60, 0).UTC())
+			}
+			if n != hourly {
+				t.Fatalf("%d an hour from minute %d: %d", hourly, from, n)
+			}
 		}
 	}
 }

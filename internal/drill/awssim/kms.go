@@ -49,6 +49,17 @@ func (s *Sim) findKey(id string) (Key, bool) {
 	return Key{}, false
 }
 
+// KeyARN is the ARN of a key, by its id or alias; empty when there is none.
+func (s *Sim) KeyARN(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.findKey(id)
+	if !ok {
+		return ""
+	}
+	return s.arn("kms", "key/"+k.ID)
+}
+
 func kmsOperations() []operation {
 	return []operation{
 		define("kms", "DescribeKey", describeKey),

@@ -24,12 +24,15 @@ type logGroup struct {
 	events  []logEvent // ordered by time, then by number
 	streams map[string]*logStream
 	serial  uint64
+
+	generators []generator
 }
 
 type logStream struct {
 	name                         string
 	created, first, last, latest time.Time // latest is when the newest event came in
 	bytes                        int
+	generated                    bool // its newest line is about now
 }
 
 type logEvent struct {
@@ -184,7 +187,17 @@ func filterLogEvents(c *call, in *filterInput) (any, *apiError) {
 	if !ok {
 		return nil, invalidParameter("The specified nextToken is invalid.")
 	}
-	events := g.events
+	from, to := time.Time{}, time.Unix(1<<40, 0)
+	if in.StartTime != nil {
+		from = time.UnixMilli(int64(*in.StartTime))
+	}
+	if in.EndTime != nil && !backwards {
+		to = time.UnixMilli(int64(*in.EndTime))
+	}
+	if resumed && !backwards && after.at.After(from) {
+		from = after.at
+	}
+	events := g.between(from, to, s.now())
 	if backwards {
 		events = slices.Clone(events)
 		slices.Reverse(events)
@@ -272,6 +285,10 @@ func describeLogStreams(c *call, in *struct {
 	}
 	var all []*logStream
 	for _, st := range g.streams {
+		if st.generated {
+			st.last = s.now().Truncate(time.Second)
+			st.latest = st.last
+		}
 		if strings.HasPrefix(st.name, in.LogStreamNamePrefix) {
 			all = append(all, st)
 		}

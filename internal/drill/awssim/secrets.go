@@ -69,6 +69,7 @@ func (s *Sim) AddSecret(in Secret) {
 		sec.NextRotation = sec.next(cmp.Or(sec.LastRotated, sec.Created))
 	}
 	s.secrets[sec.Name] = sec
+	clear(s.orders)
 }
 
 // Secret is a copy of a secret's present state.
@@ -122,6 +123,7 @@ func (s *Sim) findSecret(id string) *secret {
 	sec := s.secrets[name]
 	if sec != nil && !sec.Deleted.IsZero() && !s.now().Before(sec.gone()) {
 		delete(s.secrets, name)
+		clear(s.orders)
 		return nil
 	}
 	return sec

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"slices"
 	"strconv"
@@ -70,14 +71,9 @@ func (s *Sim) pageOfSecrets(in listInput) (secs []*secret, next string, err *api
 	if err != nil {
 		return nil, "", err
 	}
-	after := ""
-	if in.NextToken != "" {
-		b, e := base64.RawURLEncoding.DecodeString(in.NextToken)
-		text, ok := strings.CutPrefix(string(b), "secrets:")
-		if e != nil || !ok {
-			return nil, "", errf("InvalidNextTokenException", "The NextToken value is invalid.")
-		}
-		after = text
+	after, resumed, ok := readPlaceOf(in.NextToken)
+	if !ok {
+		return nil, "", errf("InvalidNextTokenException", "The NextToken value is invalid.")
 	}
 	sign := 1
 	switch in.SortOrder {
@@ -89,55 +85,99 @@ func (s *Sim) pageOfSecrets(in listInput) (secs []*secret, next string, err *api
 	default:
 		return nil, "", constraint("sortOrder", "Member must satisfy enum value set: [asc, desc]")
 	}
-	type placed struct {
-		key string
-		*secret
+	all := s.inOrder(in.SortBy, key)
+	at := 0 // of the walk, from the end it begins at
+	if resumed {
+		var there bool
+		at, there = slices.BinarySearchFunc(all, after, func(x *secret, p place) int { return place{key(x), x.Name}.compare(p) })
+		switch {
+		case sign < 0:
+			at = len(all) - at
+		case there:
+			at++
+		}
 	}
-	var found []placed
-	for name := range s.secrets {
-		sec := s.findSecret(name)
-		if sec == nil || !sec.Deleted.IsZero() && !in.IncludePlannedDeletion {
+	now := s.now()
+	for ; at < len(all); at++ {
+		sec := all[at]
+		if sign < 0 {
+			sec = all[len(all)-1-at]
+		}
+		if !sec.Deleted.IsZero() && (!in.IncludePlannedDeletion || !now.Before(sec.gone())) || !s.selected(sec, in.Filters) {
 			continue
 		}
-		k := key(sec)
-		if after != "" && sign*strings.Compare(k, after) <= 0 {
-			continue
+		if len(secs) == limit {
+			last := secs[limit-1]
+			return secs, place{key(last), last.Name}.token(), nil
 		}
-		if s.selected(sec, in.Filters) {
-			found = append(found, placed{k, sec})
-		}
+		secs = append(secs, sec)
 	}
-	slices.SortFunc(found, func(a, b placed) int { return sign * strings.Compare(a.key, b.key) })
-	if len(found) > limit {
-		found = found[:limit]
-		next = base64.RawURLEncoding.EncodeToString([]byte("secrets:" + found[limit-1].key))
-	}
-	for _, f := range found {
-		secs = append(secs, f.secret)
-	}
-	return secs, next, nil
+	return secs, "", nil
 }
 
-// placeOf gives the key by which a list is sorted: text that orders as the
-// field does, made unique by the name.
-func placeOf(by string) (func(*secret) string, *apiError) {
+// inOrder is every secret in ascending order. Orders by what never changes are
+// kept until a secret comes or goes; the caller changes nothing of them.
+func (s *Sim) inOrder(by string, key func(*secret) int64) []*secret {
+	kept := by == "" || by == "created-date" || by == "name"
+	if all := s.orders[by]; kept && all != nil {
+		return all
+	}
+	all := make([]*secret, 0, len(s.secrets))
+	for _, sec := range s.secrets {
+		all = append(all, sec)
+	}
+	slices.SortFunc(all, func(a, b *secret) int { return place{key(a), a.Name}.compare(place{key(b), b.Name}) })
+	if kept {
+		s.orders[by] = all
+	}
+	return all
+}
+
+// place is where a secret stands in a list: by its field, then by its name.
+type place struct {
+	at   int64 // milliseconds; 0 in a list by name
+	name string
+}
+
+func (a place) compare(b place) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.name, b.name))
+}
+
+// token writes a place as a page token.
+func (a place) token() string {
+	return base64.RawURLEncoding.EncodeToString([]byte("secrets:" + strconv.FormatInt(a.at, 10) + ":" + a.name))
+}
+
+func readPlaceOf(token string) (a place, resumed, ok bool) {
+	if token == "" {
+		return a, false, true
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	text, ok := strings.CutPrefix(string(b), "secrets:")
+	at, name, cut := strings.Cut(text, ":")
+	if err != nil || !ok || !cut {
+		return a, false, false
+	}
+	a.name = name
+	a.at, err = strconv.ParseInt(at, 10, 64)
+	return a, true, err == nil
+}
+
+// placeOf gives the field by which a list is sorted. Times before 1970 count as
+// one.
+func placeOf(by string) (func(*secret) int64, *apiError) {
+	ms := func(t time.Time) int64 { return max(0, t.UnixMilli()) }
 	switch by {
 	case "", "created-date":
-		return func(x *secret) string { return placeOfTime(x.Created, x.Name) }, nil
+		return func(x *secret) int64 { return ms(x.Created) }, nil
 	case "last-changed-date":
-		return func(x *secret) string { return placeOfTime(x.LastChanged, x.Name) }, nil
+		return func(x *secret) int64 { return ms(x.LastChanged) }, nil
 	case "last-accessed-date":
-		return func(x *secret) string { return placeOfTime(x.LastAccessed, x.Name) }, nil
+		return func(x *secret) int64 { return ms(x.LastAccessed) }, nil
 	case "name":
-		return func(x *secret) string { return x.Name }, nil
+		return func(*secret) int64 { return 0 }, nil
 	}
 	return nil, constraint("sortBy", "Member must satisfy enum value set: [created-date, last-accessed-date, last-changed-date, name]")
-}
-
-// placeOfTime orders as the time does; times before 1970 count as one.
-func placeOfTime(t time.Time, name string) string {
-	digits := strconv.FormatInt(max(0, t.UnixMilli()), 10)
-	return strings.Repeat("0", max(0, 16-len(digits))) + digits + " " + name
 }
 
 // selected applies every filter; a filter's values are alternatives. Values

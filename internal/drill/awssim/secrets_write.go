@@ -102,6 +102,7 @@ func createSecret(c *call, in *struct {
 		out.VersionId = in.ClientRequestToken
 	}
 	s.secrets[in.Name] = sec
+	clear(s.orders)
 	return out, nil
 }
 
@@ -307,6 +308,7 @@ func deleteSecret(c *call, in *struct {
 	}{sec.ARN, sec.Name, now}
 	if in.ForceDeleteWithoutRecovery {
 		delete(s.secrets, sec.Name)
+		clear(s.orders)
 		return out, nil
 	}
 	sec.Deleted, sec.RecoveryDays = now, days

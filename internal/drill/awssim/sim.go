@@ -50,7 +50,8 @@ type Sim struct {
 	roles     map[string]Role
 	faults    map[string]*Fault
 	invoke    func(function string, event []byte) error
-	secrets   map[string]*secret // by name
+	secrets   map[string]*secret   // by name
+	orders    map[string][]*secret // lists in ascending order, by what sorts them, until a secret comes or goes
 	functions map[string]Function
 	keys      map[string]Key // by id
 	groups    map[string]*logGroup
@@ -71,7 +72,7 @@ func New(o Options) *Sim {
 	s := &Sim{
 		region: o.Region, account: o.Account, seed: o.Seed, clock: o.Clock, pace: o.Pace, latency: o.Latency,
 		creds: map[string]*credential{}, roles: map[string]Role{}, faults: map[string]*Fault{},
-		secrets: map[string]*secret{}, functions: map[string]Function{}, keys: map[string]Key{}, groups: map[string]*logGroup{},
+		secrets: map[string]*secret{}, orders: map[string][]*secret{}, functions: map[string]Function{}, keys: map[string]Key{}, groups: map[string]*logGroup{},
 		delivery: cmp.Or(o.Delivery, 5*time.Minute), certificates: map[string]Certificate{},
 	}
 	if s.region == "" {
