@@ -55,7 +55,7 @@ func RecentChanges(s *Snapshot, now time.Time) ([]RecentChange, []UnreadChanges)
 	slices.SortStableFunc(x.unread, func(a, b UnreadChanges) int { return cmp.Compare(b.Status, a.Status) })
 	if len(x.all) > changesKept {
 		x.unread = append(x.unread, UnreadChanges{What: "recent changes", Status: Warn,
-			Why: fmt.Sprintf("only the newest %d of %s are listed", changesKept, number(len(x.all)))})
+			Why: fmt.Sprintf("only the newest %d of %s are listed", changesKept, thousands(len(x.all)))})
 		x.all = x.all[:changesKept]
 	}
 	return x.all, x.unread

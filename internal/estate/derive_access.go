@@ -70,7 +70,7 @@ func (d *deriver) failedAuths(sources []seen[FailedAuths], gateways []gatewayRat
 			short = window
 		}
 		long = max(long, window)
-		parts = append(parts, name+" "+number(int(failed))+" in "+Span(window))
+		parts = append(parts, name+" "+thousands(int(failed))+" in "+Span(window))
 		status = Worst(status, b.proven(judged))
 	}
 	for _, v := range sources {
@@ -92,9 +92,9 @@ func (d *deriver) failedAuths(sources []seen[FailedAuths], gateways []gatewayRat
 		note = ""
 	}
 	if ours > 0 {
-		note = strings.TrimPrefix(note+"; "+number(int(ours))+" of our own probes left out", "; ")
+		note = strings.TrimPrefix(note+"; "+thousands(int(ours))+" of our own probes left out", "; ")
 	}
-	f := x.rate("Failed auths", number(int(total))+" in "+window, status, note)
+	f := x.rate("Failed auths", thousands(int(total))+" in "+window, status, note)
 	f.Formula = "failed authentications of " + strings.Join(queries, ", ") + ", added up, each over its own window; those of our own probes are left out"
 	d.add(true, f)
 	if f.Status == Fail || f.Status == Warn {
@@ -111,7 +111,7 @@ func (d *deriver) source(v seen[FailedAuths]) Fact {
 	if x.Total > 0 {
 		share := min(x.Failed/x.Total, 1)
 		status = d.failedStatus(share)
-		notes = append(notes, percent(share)+" of "+number(int(x.Total)))
+		notes = append(notes, percent(share)+" of "+thousands(int(x.Total)))
 	}
 	if usual, odd := d.unusual(x); odd {
 		status = Worst(status, Warn)
@@ -122,9 +122,9 @@ func (d *deriver) source(v seen[FailedAuths]) Fact {
 		notes = append(notes, "no history to compare with")
 	}
 	if x.Ours > 0 {
-		notes = append(notes, number(int(x.Ours))+" of our own left out")
+		notes = append(notes, thousands(int(x.Ours))+" of our own left out")
 	}
-	f := v.fact("Failed auths of "+v.slot.Last.Key.Item, number(int(x.Failed))+" in "+Span(x.Window), status, strings.Join(notes, "; "))
+	f := v.fact("Failed auths of "+v.slot.Last.Key.Item, thousands(int(x.Failed))+" in "+Span(x.Window), status, strings.Join(notes, "; "))
 	f.Formula = x.Metric
 	return f
 }
@@ -178,7 +178,7 @@ func (d *deriver) anomalies(sources []seen[FailedAuths]) {
 		with++
 		if usual, is := d.unusual(&v.data); is && !v.stale {
 			odd = append(odd, fmt.Sprintf("%s: %s in %s, usually %s (median of the %s before)",
-				name, number(int(v.data.Failed)), Span(v.data.Window), whole(usual), count(len(v.data.Earlier), "window")))
+				name, thousands(int(v.data.Failed)), Span(v.data.Window), whole(usual), count(len(v.data.Earlier), "window")))
 		}
 	}
 	word, status, note := "ON", OK, ""
@@ -260,7 +260,7 @@ func (d *deriver) usage() *Fact {
 		notes = append(notes, "no secret_store reads a trail: who reads is not known, only the day of the last read")
 	}
 	if inventories > 0 {
-		notes = append(notes, fmt.Sprintf("%s of %s read within 90 days", number(total-idle), some(total, "secret")))
+		notes = append(notes, fmt.Sprintf("%s of %s read within 90 days", thousands(total-idle), some(total, "secret")))
 	}
 	f := x.fact("Secret usage", word, status, strings.Join(notes, "; "))
 	f.Formula = "TRACKED when a trail of every account records management events that read, among them GetSecretValue; read within 90 days by LastAccessedDate of ListSecrets, which has a day's grain"

@@ -44,7 +44,7 @@ func (d *deriver) secretMonitor() {
 
 	// What was never read counts as blind, what is not sure as partial.
 	word, status, note := "ACTIVE", OK, fmt.Sprintf("%s: %s watched, %s in inventories, %s served, %s of Vault",
-		some(x.total, "secret"), number(x.watched), number(x.listed), some(x.certificates, "certificate"), some(x.roles, "role"))
+		some(x.total, "secret"), thousands(x.watched), thousands(x.listed), some(x.certificates, "certificate"), some(x.roles, "role"))
 	switch {
 	case x.none == x.reads:
 		word, status = "BLIND", Unknown
@@ -55,7 +55,7 @@ func (d *deriver) secretMonitor() {
 		note += fmt.Sprintf("; when %d of them end is not known", x.unknown)
 	}
 	if x.endless > 0 {
-		note += fmt.Sprintf("; %s have no end", number(x.endless))
+		note += fmt.Sprintf("; %s have no end", thousands(x.endless))
 	}
 	f := x.fact("Expiry tracking", word, status, note)
 	f.Value = word
@@ -285,10 +285,10 @@ func (d *deriver) roleLives(x *lives) {
 			switch {
 			case role.Failure != "":
 				x.unknown++
-			case role.Stuck(d.now):
+			case role.stuck(d.readAt(c, v.basis)):
 				x.overdue++
 				x.take(life{name: c.Name + " " + strings.Trim(role.Mount, "/") + "/" + role.Name, word: "OVERDUE", status: v.proven(Warn), criticality: c.Criticality, owner: c.Owner,
-					ends: role.LastRotation.Add(role.Period), note: "last rotated " + Ago(d.now, role.LastRotation), from: v.basis})
+					ends: role.Due, note: "last rotated " + Ago(d.now, role.LastRotation), from: v.basis})
 			}
 		}
 	}
@@ -331,7 +331,7 @@ func (d *deriver) worstLives(x *lives) {
 	})
 	for i, l := range x.worst {
 		if i == namesListed {
-			d.add(false, x.fact("More secrets", fmt.Sprintf("%s not listed", number(len(x.worst)-i)), NA, "the worst are listed"))
+			d.add(false, x.fact("More secrets", fmt.Sprintf("%s not listed", thousands(len(x.worst)-i)), NA, "the worst are listed"))
 			return
 		}
 		parts := present(string(l.criticality), l.note)
@@ -354,7 +354,7 @@ func (d *deriver) leading(x *lives) string {
 		what string
 	}{{x.expired, "expired"}, {x.near, "near expiry"}, {x.grace, "in grace"}, {x.overdue, "overdue"}} {
 		if p.n > 0 {
-			parts = append(parts, number(p.n)+" "+p.what)
+			parts = append(parts, thousands(p.n)+" "+p.what)
 		}
 	}
 	text := strings.Join(parts, ", ")

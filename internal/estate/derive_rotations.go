@@ -14,22 +14,10 @@ const (
 	namesListed  = 20
 )
 
-// roleSlack is how long after its due time a static role counts as stuck: Vault
-// looks for roles that are due every few seconds, and again 10 s after a rotation
-// that failed.
-const roleSlack = time.Minute
-
-// Stuck reports whether Vault has failed to rotate a role in time. A role that
-// follows a period is judged by that; one that follows a schedule by its remaining
-// time, which stays 0 once the rotation is due and does not happen.
-func (r *VaultStaticRole) Stuck(now time.Time) bool {
-	switch {
-	case r.Failure != "":
-		return false // nothing is known of it
-	case r.Period > 0 && !r.LastRotation.IsZero():
-		return now.After(r.LastRotation.Add(r.Period + roleSlack))
-	}
-	return r.TTL <= 0 && now.Sub(r.LastRotation) > roleSlack
+// stuck reports whether Vault has failed to rotate a role in time, as it was when
+// it was read.
+func (r *VaultStaticRole) stuck(read time.Time) bool {
+	return r.Failure == "" && !r.LastRotation.IsZero() && !r.Due.IsZero() && read.Sub(r.Due) > vaultRoleSlack
 }
 
 // rotations is how rotations went within a window.
@@ -74,7 +62,7 @@ func (d *deriver) rotationMonitor() {
 		what string
 	}{{x.failed, "reported by CloudTrail"}, {x.stuck, "stuck in Vault"}, {x.abandoned, "abandoned, not counted here"}} {
 		if p.n > 0 {
-			parts = append(parts, number(p.n)+" "+p.what)
+			parts = append(parts, thousands(p.n)+" "+p.what)
 		}
 	}
 	note = strings.Join(parts, "; ")
@@ -82,7 +70,7 @@ func (d *deriver) rotationMonitor() {
 	if x.bad() > 0 {
 		status = Worst(Warn, d.rateStatus(x.share()))
 	}
-	f := x.rate("Failed rotations", number(x.bad())+" in "+Span(x.window), status, x.of(note))
+	f := x.rate("Failed rotations", thousands(x.bad())+" in "+Span(x.window), status, x.of(note))
 	f.Formula = "RotationFailed events of CloudTrail within " + Span(x.window) + ", plus static roles of Vault whose rotation is due and has not happened"
 	d.add(true, f)
 
@@ -122,7 +110,7 @@ func (d *deriver) rotated() *rotations {
 			switch {
 			case role.Failure != "":
 				x.unread++
-			case role.Stuck(d.now):
+			case role.stuck(d.readAt(c, v.basis)):
 				x.stuck++
 				x.roles = append(x.roles, role)
 			case !role.LastRotation.IsZero() && d.now.Sub(role.LastRotation) <= x.window:
@@ -131,6 +119,16 @@ func (d *deriver) rotated() *rotations {
 		}
 	}
 	return x
+}
+
+// readAt is when a cluster was read, by its own clock: a rotation that came due
+// since may have been made since.
+func (d *derivation) readAt(c *Component, v basis) time.Time {
+	skew := see[VaultHealth](d, c.ID, CheckVaultHealth, "").data.ClockSkew
+	if good := v.slot.Good; good != nil {
+		return good.At.Add(skew)
+	}
+	return d.now.Add(skew)
 }
 
 // watches reports whether a monitor watches a component; one that names none
@@ -159,7 +157,7 @@ func (d *deriver) successRate(x *rotations) Fact {
 		return f
 	}
 	share := x.share()
-	f := x.rate("Success rate", percent(share)+" in "+Span(x.window), d.rateStatus(share), x.of(fmt.Sprintf("%s of %s succeeded", number(x.good()), some(x.ended(), "rotation"))))
+	f := x.rate("Success rate", percent(share)+" in "+Span(x.window), d.rateStatus(share), x.of(fmt.Sprintf("%s of %s succeeded", thousands(x.good()), some(x.ended(), "rotation"))))
 	f.Formula = formula
 	return f
 }
@@ -291,7 +289,7 @@ func (d *deriver) failedSecrets(x *rotations) {
 			break
 		}
 		f := x.fact("Stuck: "+strings.Trim(role.Mount, "/")+"/"+role.Name, "last rotated "+Ago(d.now, role.LastRotation), Warn, "user "+role.User)
-		f.Formula = "last rotation + period has passed by more than " + Span(roleSlack) + ", or the remaining time stays 0"
+		f.Formula = "its rotation was due more than " + Span(vaultRoleSlack) + " before it was read"
 		d.add(false, f)
 	}
 }
@@ -300,7 +298,7 @@ func (d *deriver) failedSecrets(x *rotations) {
 func (d *deriver) rotationDetail(x *rotations) {
 	if x.started > 0 || x.ended() > 0 {
 		f := x.fact("Rotations", some(x.started, "start"), NA, fmt.Sprintf("%s succeeded, %s failed, %s abandoned by CloudTrail; %s rotated, %s stuck in Vault",
-			number(x.succeeded), number(x.failed), number(x.abandoned), number(x.rotated), number(x.stuck)))
+			thousands(x.succeeded), thousands(x.failed), thousands(x.abandoned), thousands(x.rotated), thousands(x.stuck)))
 		f.Formula = "events of CloudTrail within " + Span(x.window) + ", static roles of Vault as they stand now"
 		d.add(false, f)
 	}

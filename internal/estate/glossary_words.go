@@ -46,7 +46,7 @@ var wordTerms = []Term{
 	},
 	{Name: "overdue",
 		Means:   "A rotation is scheduled and its date has passed: rotation is failing, though nothing may have expired yet.",
-		Formula: "rotation enabled and NextRotationDate < now; of a static role of Vault: last rotation + period has passed by more than a minute, or its remaining time stays 0",
+		Formula: "rotation enabled and NextRotationDate < now; of a static role of Vault: last rotation + period, or the next time of its schedule, passed more than 2 minutes ago",
 		Source:  "DescribeSecret, ListSecrets; database/static-roles of Vault",
 	},
 	{Name: "ROTATED",

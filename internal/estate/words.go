@@ -91,25 +91,13 @@ func yes(b bool) string {
 
 func whole(f float64) string { return fmt.Sprintf("%.0f", f) }
 
-// number words a count with its thousands apart: 2,847.
-func number(n int) string {
-	s := fmt.Sprint(max(n, -n))
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if n < 0 {
-		return "-" + s
-	}
-	return s
-}
-
 // some words a number of things with its thousands apart: "1 secret", "2,847
 // secrets".
 func some(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return number(n) + " " + thing + "s"
+	return thousands(n) + " " + thing + "s"
 }
 
 // named is the part of an ARN that people call a thing by, without the six

@@ -49,11 +49,11 @@ func vaults() []estate.Observation {
 	}
 	out := both("vault-primary", "vault-1.company.com", "vault-1", estate.VaultReplicationSet{
 		Kind: "performance", Mode: "primary", State: "running", LastWAL: 41207, Connection: "connected",
-		Secondaries: []estate.VaultSecondary{{ID: "vault-2", Connection: "connected", CanaryAge: 45 * time.Second, CanaryKnown: true}},
+		Secondaries: []estate.VaultSecondary{{ID: "vault-2", Connection: "connected"}},
 	}, "raft-1")
 	out = append(out, of("vault-primary", "vault-1.company.com", "database/static-roles", estate.CheckVaultStaticRoles, estate.VaultStaticRoles{Roles: []estate.VaultStaticRole{
-		{Mount: "database/", Name: "reports", User: "reports", LastRotation: ago(3 * time.Hour), Period: day, TTL: 21 * time.Hour},
-		{Mount: "database/", Name: "billing", User: "billing", LastRotation: ago(3 * day), Period: 7 * day, TTL: 4 * day},
+		{Mount: "database/", Name: "reports", User: "reports", LastRotation: ago(3 * time.Hour), Period: day, TTL: 21 * time.Hour, Due: in(21 * time.Hour)},
+		{Mount: "database/", Name: "billing", User: "billing", LastRotation: ago(3 * day), Period: 7 * day, TTL: 4 * day, Due: in(4 * day)},
 	}}))
 	return append(out, both("vault-secondary", "vault-2.company.com", "vault-2", estate.VaultReplicationSet{
 		Kind: "performance", Mode: "secondary", State: "stream-wals", RemoteWAL: 41121, Connection: "connected", CanaryAge: 45 * time.Second, CanaryKnown: true,
