@@ -6,28 +6,36 @@ import (
 )
 
 // application: whether the secret it uses is still good and is the one in the
-// store, and how its connection stands by its own health endpoint.
+// store, how its connection stands, by its own health endpoint or by what the
+// component that it connects to says of its secret, and how it runs.
 func (d *deriver) application() {
 	v := see[Health](d.derivation, d.c.ID, CheckHealth, "")
-	h := v.data
 	for _, id := range d.c.Secrets {
 		d.add(true, d.inUse(id, v))
 	}
-	if v.planned {
-		word, status, note := connection(h)
+	lost := false
+	switch {
+	case v.planned:
+		word, status, note := connection(v.data)
 		f := v.fact("Connection", word, status, note)
 		d.add(true, f)
+		lost = f.Status == Fail
 		if status > OK && v.sure() {
 			if note == "" {
 				note = "its health endpoint says so"
 			}
 			d.say(status, word, note)
 		}
-		d.more(v, f.Status)
+	case d.c.Uses != "":
+		f := d.reach()
+		d.add(true, f)
+		lost = f.Status == Fail
+		if f.Status > OK && f.Status != Unknown {
+			d.say(f.Status, f.Value, f.Note)
+		}
 	}
-	if d.c.Workload != "" {
-		d.add(false, Fact{Name: "Workload", Value: "?", Status: Unknown, Source: d.c.Workload, Note: "no check reads workloads yet"})
-	}
+	shown := d.more(v, lost)
+	d.runs(!shown)
 	d.say(OK, "HEALTHY", "")
 }
 
@@ -73,14 +81,15 @@ func meaning(word string) Status {
 }
 
 // more adds the third figure of its box, whichever tells most: retries while
-// there are any, the fallback while the connection is lost, else the last sync.
-func (d *deriver) more(v seen[Health], connection Status) {
+// there are any, the fallback while the connection is lost, else the last sync. It
+// reports whether there was one: where there is none, how it runs takes the place.
+func (d *deriver) more(v seen[Health], lost bool) (shown bool) {
 	h := v.data
 	fallback := d.c.Fallback
 	if fallback == "" {
 		fallback = "NONE"
 	}
-	retrying, lost := h.Retries > 0, connection == Fail
+	retries, retrying, counted := d.retries(v)
 	sync := OK
 	note := ""
 	switch age := d.now.Sub(h.LastSync); {
@@ -90,13 +99,32 @@ func (d *deriver) more(v seen[Health], connection Status) {
 	case age > d.t.Rules.SyncWarn:
 		sync = Warn
 	}
-	if h.Retries >= 0 && v.ok {
-		d.add(retrying && !lost, v.fact("Retry attempts", fmt.Sprint(h.Retries), statusIf(retrying, Warn), ""))
+	if counted {
+		d.add(retrying && !lost, retries)
 	}
-	d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "fallback in warroom.yaml"})
+	if v.planned || lost {
+		d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "fallback in warroom.yaml"})
+	}
 	if !h.LastSync.IsZero() {
 		d.add(!retrying && !lost, v.fact("Last sync", Ago(d.now, h.LastSync), sync, note))
 	}
+	return lost || retrying || !h.LastSync.IsZero()
+}
+
+// retries are those that its health endpoint tells of, or else a metric.
+func (d *deriver) retries(v seen[Health]) (f Fact, retrying, counted bool) {
+	if v.ok && v.data.Retries >= 0 {
+		retrying = v.data.Retries > 0
+		return v.fact("Retry attempts", fmt.Sprint(v.data.Retries), statusIf(retrying, Warn), ""), retrying, true
+	}
+	g := see[Gauge](d.derivation, d.c.ID, CheckRetries, "")
+	if !g.planned {
+		return Fact{}, false, false
+	}
+	retrying = g.ok && g.data.Value > 0
+	f = g.fact("Retry attempts", whole(g.data.Value), statusIf(retrying, Warn), "")
+	f.Formula = g.data.Query
+	return f, retrying, true
 }
 
 // inUse is how a secret stands for one consumer: as it stands in the store,
