@@ -1,0 +1,239 @@
+package kubesim
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// Object is anything the cluster holds. What is stored is never changed: a write
+// stores a copy.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// change is one write.
+type change struct {
+	version  int64
+	res      *resource
+	kind     watch.EventType
+	old, obj Object // old is nil for what was added; obj of what was deleted is its last state, under the new version
+}
+
+func path(namespace, name string) string { return namespace + "/" + name }
+
+// get finds one object.
+func get[T Object](s *Sim, res *resource, namespace, name string) (out T, ok bool) {
+	o, ok := s.objects[res][path(namespace, name)]
+	if !ok {
+		return out, false
+	}
+	out, ok = o.(T)
+	return out, ok
+}
+
+// list is the objects of a namespace, or of all for "", in the order of their
+// names.
+func list[T Object](s *Sim, res *resource, namespace string) []T {
+	var out []T
+	for _, k := range slices.Sorted(maps.Keys(s.objects[res])) {
+		o := s.objects[res][k]
+		if namespace != "" && o.GetNamespace() != namespace {
+			continue
+		}
+		if t, ok := o.(T); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// copyOf is a copy that may be changed and put.
+func copyOf[T Object](o T) T { return o.DeepCopyObject().(T) }
+
+// put stores an object under a new resource version and tells everybody.
+func (s *Sim) put(res *resource, o Object) {
+	m := s.objects[res]
+	if m == nil {
+		m = map[string]Object{}
+		s.objects[res] = m
+	}
+	p := path(o.GetNamespace(), o.GetName())
+	old := m[p]
+	if old == nil {
+		if o.GetUID() == "" {
+			o.SetUID(types.UID(s.uid()))
+		}
+		if t := o.GetCreationTimestamp(); t.IsZero() {
+			o.SetCreationTimestamp(s.stamp())
+		}
+		if res.generation && o.GetGeneration() == 0 {
+			o.SetGeneration(1)
+		}
+	} else if res.generation && !sameSpec(old, o) {
+		o.SetGeneration(old.GetGeneration() + 1)
+	}
+	s.version++
+	o.SetResourceVersion(strconv.FormatInt(s.version, 10))
+	m[p] = o
+	kind := watch.Modified
+	if old == nil {
+		kind = watch.Added
+	}
+	s.record(change{version: s.version, res: res, kind: kind, old: old, obj: o})
+}
+
+// drop removes an object.
+func (s *Sim) drop(res *resource, o Object) {
+	p := path(o.GetNamespace(), o.GetName())
+	old, ok := s.objects[res][p]
+	if !ok {
+		return
+	}
+	delete(s.objects[res], p)
+	s.version++
+	last := copyOf(old)
+	last.SetResourceVersion(strconv.FormatInt(s.version, 10))
+	s.record(change{version: s.version, res: res, kind: watch.Deleted, old: old, obj: last})
+	if res == s.r.pods {
+		delete(s.pods, string(old.GetUID()))
+	}
+	switch res {
+	case s.r.deployments, s.r.replicaSets, s.r.statefulSets, s.r.daemonSets, s.r.cronJobs, s.r.jobs, s.r.services, s.r.externalSecrets:
+		s.orphaned(old)
+	}
+}
+
+// record keeps a change, wakes watches and controllers.
+func (s *Sim) record(c change) {
+	s.changes = append(s.changes, c)
+	if over := len(s.changes) - s.o.History; over > s.o.History/4 {
+		s.floor = s.changes[over-1].version
+		s.changes = slices.Clone(s.changes[over:])
+	}
+	close(s.pulse)
+	s.pulse = make(chan struct{})
+	s.concern(c)
+}
+
+// concern marks what a change matters to: the object, its owner, and what
+// selects or uses it.
+func (s *Sim) concern(c change) {
+	o := c.obj
+	ns := o.GetNamespace()
+	s.mark(key{c.res, ns, o.GetName()})
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		if res := s.r.byKind[owner.Kind]; res != nil {
+			s.mark(key{res, ns, owner.Name})
+		}
+	}
+	switch c.res {
+	case s.r.pods:
+		s.markAll(s.r.services, ns)
+		s.markAll(s.r.budgets, ns)
+	case s.r.nodes:
+		s.markAll(s.r.daemonSets, "")
+		s.markAll(s.r.pods, "")
+	case s.r.secrets:
+		s.markAll(s.r.externalSecrets, ns)
+	case s.r.secretStores, s.r.clusterStores:
+		s.markAll(s.r.externalSecrets, ns)
+	case s.r.deployments, s.r.statefulSets:
+		s.markAll(s.r.budgets, ns)
+	}
+}
+
+// markAll marks the objects of a kind in a namespace, or in all.
+func (s *Sim) markAll(res *resource, namespace string) {
+	for _, k := range slices.Sorted(maps.Keys(s.objects[res])) {
+		ns, name, _ := strings.Cut(k, "/")
+		if namespace == "" || ns == namespace {
+			s.mark(key{res, ns, name})
+		}
+	}
+}
+
+// orphaned deletes what belonged to a deleted object.
+func (s *Sim) orphaned(owner Object) {
+	for _, res := range s.r.all {
+		if res.shadows != nil || res.virtual {
+			continue
+		}
+		for _, o := range list[Object](s, res, owner.GetNamespace()) {
+			for _, ref := range o.GetOwnerReferences() {
+				if ref.UID == owner.GetUID() {
+					s.remove(res, o, nil)
+					break
+				}
+			}
+		}
+	}
+}
+
+// remove begins the end of an object: a pod gets time to stop, what has
+// finalizers waits for them, everything else is gone at once.
+func (s *Sim) remove(res *resource, o Object, grace *int64) {
+	if res == s.r.pods {
+		s.stopPod(o, grace)
+		return
+	}
+	if len(o.GetFinalizers()) > 0 {
+		if o.GetDeletionTimestamp() == nil {
+			c := copyOf(o)
+			t := s.stamp()
+			c.SetDeletionTimestamp(&t)
+			s.put(res, c)
+		}
+		return
+	}
+	s.drop(res, o)
+	if res == s.r.namespaces {
+		for _, other := range s.r.all {
+			if other.namespaced && other.shadows == nil {
+				for _, inside := range list[Object](s, other, o.GetName()) {
+					s.remove(other, inside, nil)
+				}
+			}
+		}
+	}
+}
+
+// stateAt is the objects of a kind as they were at a version that is not
+// forgotten: today's, with the changes since undone.
+func (s *Sim) stateAt(res *resource, version int64) []Object {
+	m := maps.Clone(s.objects[res])
+	if m == nil {
+		m = map[string]Object{}
+	}
+	for i := len(s.changes) - 1; i >= 0 && s.changes[i].version > version; i-- {
+		c := s.changes[i]
+		if c.res != res {
+			continue
+		}
+		p := path(c.obj.GetNamespace(), c.obj.GetName())
+		if c.old == nil {
+			delete(m, p)
+		} else {
+			m[p] = c.old
+		}
+	}
+	out := make([]Object, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[k])
+	}
+	return out
+}
+
+// since is where the changes after a version begin.
+func (s *Sim) since(version int64) int {
+	i, _ := slices.BinarySearchFunc(s.changes, version+1, func(c change, v int64) int { return cmp.Compare(c.version, v) })
+	return i
+}
