@@ -21,37 +21,53 @@ const (
 	reasonLimit = 300  // reasons and log lines
 )
 
-// awsProbes reads Secrets Manager, rotation functions, keys, the failure metrics
-// of gateways that CloudWatch keeps, and once per account as whom we do so.
+// awsProbes reads what AWS knows: Secrets Manager, rotation functions, keys, load
+// balancers, authorizers, the events and trails of CloudTrail, the failures that
+// CloudWatch counts, and once per account as whom we do so.
 func awsProbes(cfg *config.Config, set *clients.Set, own map[estate.ID]*ownCalls) []Probe {
 	var out []Probe
 	identified := identityHolders(cfg)
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
-		account := awsAccountOf(c)
-		if account == "" {
-			continue
+		builder := func(account string) awsBuilder {
+			client, err := set.AWS(account)
+			return awsBuilder{cfg: cfg, id: estate.ID(c.ID), account: account, client: client, broken: err}
 		}
-		client, err := set.AWS(account)
-		b := awsBuilder{cfg: cfg, id: estate.ID(c.ID), account: account, client: client, broken: err}
-		if identified[account] == c.ID {
+		account := awsAccountOf(c)
+		b := builder(account)
+		if account != "" && identified[account] == c.ID {
 			out = append(out, b.identity())
 		}
 		switch {
+		case c.RotationMonitor != nil:
+			out = append(out, trails(cfg, c.RotationMonitor, builder)...)
+		case c.AccessMonitor != nil:
+			out = append(out, accessProbes(cfg, c.AccessMonitor.Sources, own, builder)...)
+		case account == "":
 		case c.SecretsManager != nil:
 			out = append(out, b.secretsManager(c.SecretsManager)...)
 		case c.RotationFunction != nil:
 			out = append(out, b.rotator(c.RotationFunction)...)
 		case c.Keys != nil:
 			out = append(out, b.keys(c.Keys)...)
+		case c.Balancer != nil:
+			out = append(out, b.listeners(c.Balancer))
+		case c.SecretStore != nil:
+			out = append(out, b.auditTrails())
 		case c.Gateway != nil:
-			out = append(out, b.authFailures(c.Gateway.Failures, own[b.id]))
+			if f := c.Gateway.Failures; f != nil && f.Prometheus == "" {
+				out = append(out, b.authFailures(f, own[b.id]))
+			}
+			if c.Gateway.API != "" {
+				out = append(out, b.authorizers(c.Gateway.API))
+			}
 		}
 	}
 	return out
 }
 
-// awsAccountOf is the account whose APIs the checks of c call, or "".
+// awsAccountOf is the account whose APIs the checks of c call, or "". Monitors
+// look into several.
 func awsAccountOf(c *config.Component) string {
 	switch {
 	case c.SecretsManager != nil:
@@ -60,7 +76,11 @@ func awsAccountOf(c *config.Component) string {
 		return c.RotationFunction.Account
 	case c.Keys != nil:
 		return c.Keys.Account
-	case c.Gateway != nil && c.Gateway.Failures != nil && c.Gateway.Failures.Prometheus == "":
+	case c.Balancer != nil && c.Balancer.Balancer != "":
+		return c.Balancer.Account
+	case c.SecretStore != nil:
+		return c.SecretStore.Account
+	case c.Gateway != nil && (c.Gateway.API != "" || c.Gateway.Failures != nil && c.Gateway.Failures.Prometheus == ""):
 		return c.Gateway.Account
 	}
 	return ""

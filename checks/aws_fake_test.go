@@ -127,7 +127,7 @@ func awsConfig(endpoint string) *config.Config {
 		AWS:     []config.AWSAccount{{Name: "main", Region: "eu-west-1", Endpoint: endpoint}},
 		Components: []config.Component{
 			{ID: "rot", RotationFunction: &config.RotationFunction{Account: "main", Function: "rotate-db"}},
-			{ID: "sm", SecretsManager: &config.SecretsManager{Account: "main", Secrets: []config.StoredSecret{{ID: "prod/db/postgres"}}}},
+			{ID: "sm", SecretsManager: &config.SecretsManager{Account: "main", Tag: "ends", Secrets: []config.StoredSecret{{ID: "prod/db/postgres"}}}},
 			{ID: "kms", Keys: &config.Keys{Account: "main", Keys: []string{"alias/prod"}}},
 			{ID: "gw", Gateway: &config.Gateway{Account: "main", Failures: &config.FailureMetric{
 				Namespace: "AWS/ApiGateway", Failed: "4xx", Total: "Count", Dimensions: map[string]string{"ApiId": "abc"}}}},

@@ -22,7 +22,7 @@ import (
 func (b awsBuilder) rotator(r *config.RotationFunction) []Probe {
 	f := r.Function
 	return []Probe{
-		b.function(f), b.concurrency(f), b.policy(f), b.functionMetrics(f), b.functionLogs(f),
+		b.function(f), b.concurrency(f), b.policy(f), b.functionMetrics(f), b.functionLogs(f), b.permissions(f),
 	}
 }
 

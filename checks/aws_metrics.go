@@ -57,8 +57,17 @@ func grain(window time.Duration) time.Duration {
 // their order.
 func (b awsBuilder) metricData(ctx context.Context, s *clients.AWSServices, window time.Duration, metrics ...metric) ([]series, error) {
 	period := grain(window)
-	// Whole periods: CloudWatch rounds by itself otherwise, and differently.
-	end := time.Now().UTC().Truncate(period).Add(period)
+	return b.metricDataUntil(ctx, s, wholePeriods(time.Now(), period), window, period, metrics...)
+}
+
+// wholePeriods is the end of the period in which now is: CloudWatch rounds by
+// itself otherwise, and differently.
+func wholePeriods(now time.Time, period time.Duration) time.Time {
+	return now.UTC().Truncate(period).Add(period)
+}
+
+// metricDataUntil reads the same up to end, by datapoints of a period.
+func (b awsBuilder) metricDataUntil(ctx context.Context, s *clients.AWSServices, end time.Time, window, period time.Duration, metrics ...metric) ([]series, error) {
 	in := &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(end.Add(-window)), EndTime: aws.Time(end), ScanBy: cwtypes.ScanByTimestampDescending,
 	}

@@ -29,7 +29,7 @@ func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
 	for _, s := range m.Secrets {
 		out = append(out, b.describe(s.Called(), s.ID))
 	}
-	return append(out, b.inventory())
+	return append(out, b.inventory(m.Tag))
 }
 
 // describe reads one secret, which the estate calls called and its store id.
@@ -172,8 +172,9 @@ func rotateEvery(rules *smtypes.RotationRulesType) time.Duration {
 }
 
 // inventory counts the secrets of the account and region by their listing, which
-// may lag the truth by minutes.
-func (b awsBuilder) inventory() Probe {
+// may lag the truth by minutes. tag is the key of the tag that holds a secret's end
+// of life; empty where there is none.
+func (b awsBuilder) inventory(tag string) Probe {
 	return b.paged(b.probe(estate.CheckInventory, "", "secretsmanager ListSecrets", "", "list the secrets", b.cfg.Checks.SlowEvery,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
 			count := estate.SecretInventory{Account: b.account, Region: s.Region}
@@ -184,11 +185,16 @@ func (b awsBuilder) inventory() Probe {
 					return nil, err
 				}
 				now := time.Now()
-				for _, one := range out.SecretList {
-					tally(&count, &one, now)
+				for i := range out.SecretList {
+					one := &out.SecretList[i]
+					tally(&count, one, now)
+					if life, ok := b.life(one, tag); ok {
+						count.Lives = soonest(append(count.Lives, life), 2*livesKept)
+					}
 				}
 				next := aws.ToString(out.NextToken)
 				if next == "" {
+					count.Lives = soonest(count.Lives, livesKept)
 					return count, nil
 				}
 				if next == aws.ToString(in.NextToken) {
@@ -214,6 +220,9 @@ func tally(count *estate.SecretInventory, one *smtypes.SecretListEntry, now time
 		return
 	}
 	count.Total++
+	if read := aws.ToTime(one.LastAccessedDate); now.Sub(read) > idleAfter {
+		count.Idle++
+	}
 	if !aws.ToBool(one.RotationEnabled) {
 		return
 	}
@@ -221,4 +230,43 @@ func tally(count *estate.SecretInventory, one *smtypes.SecretListEntry, now time
 	if one.NextRotationDate != nil && one.NextRotationDate.Before(now) {
 		count.Overdue++
 	}
+}
+
+const (
+	// idleAfter is how long a secret was not read for it to count as idle.
+	idleAfter = 90 * 24 * time.Hour
+	// livesKept is how many ends of life are kept, the soonest.
+	livesKept = 20_000
+)
+
+// life is when a secret's life ends: by its tag where it has one that can be read,
+// else by its next rotation.
+func (b awsBuilder) life(one *smtypes.SecretListEntry, tag string) (estate.SecretLife, bool) {
+	if one.DeletedDate != nil {
+		return estate.SecretLife{}, false
+	}
+	for _, t := range one.Tags {
+		if tag == "" || aws.ToString(t.Key) != tag {
+			continue
+		}
+		for _, layout := range []string{time.RFC3339, time.DateOnly} {
+			if at, err := time.Parse(layout, aws.ToString(t.Value)); err == nil {
+				return estate.SecretLife{Name: b.name(one.Name), Ends: at, Tag: true}, true
+			}
+		}
+	}
+	if next := aws.ToTime(one.NextRotationDate); aws.ToBool(one.RotationEnabled) && !next.IsZero() {
+		return estate.SecretLife{Name: b.name(one.Name), Ends: next}, true
+	}
+	return estate.SecretLife{}, false
+}
+
+// soonest keeps a list as it is until it has more than most, and then the half
+// that ends first.
+func soonest(lives []estate.SecretLife, most int) []estate.SecretLife {
+	if len(lives) <= most {
+		return lives
+	}
+	slices.SortFunc(lives, func(a, b estate.SecretLife) int { return a.Ends.Compare(b.Ends) })
+	return lives[:min(most, livesKept)]
 }

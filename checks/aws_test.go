@@ -25,7 +25,7 @@ func TestAWSProbesAndKeys(t *testing.T) {
 		}
 	}
 	want := []string{
-		"rot/function/", "rot/concurrency/", "rot/policy/", "rot/function-metrics/", "rot/function-logs/",
+		"rot/function/", "rot/concurrency/", "rot/policy/", "rot/function-metrics/", "rot/function-logs/", "rot/permissions/",
 		"sm/identity/", "sm/describe/prod/db/postgres", "sm/inventory/",
 		"kms/key/alias/prod", "kms/key-rotation/alias/prod", "gw/auth-failures/",
 	}
@@ -46,8 +46,8 @@ func TestAWSAccountThatIsNotConfigured(t *testing.T) {
 	cfg := awsConfig("http://127.0.0.1:1")
 	cfg.AWS = nil
 	probes := awsProbes(cfg, newSet(t, cfg), nil)
-	if len(probes) != 11 {
-		t.Fatalf("%d probes, want 11: what cannot be read must be seen", len(probes))
+	if len(probes) != 12 {
+		t.Fatalf("%d probes, want 12: what cannot be read must be seen", len(probes))
 	}
 	for _, p := range probes {
 		kindIs(t, read(t, p).Err, estate.Misconfigure)
@@ -102,9 +102,13 @@ func TestAWSReads(t *testing.T) {
 		"secret that does not exist": {estate.CheckDescribe, map[string]http.HandlerFunc{"DescribeSecret": apiError(400, "ResourceNotFoundException", "no such")}, estate.Missing},
 		"answer without a secret":    {estate.CheckDescribe, map[string]http.HandlerFunc{"DescribeSecret": awsAnswer(`{}`)}, estate.BadAnswer},
 		"inventory over two pages": {estate.CheckInventory, map[string]http.HandlerFunc{"ListSecrets": awsAnswer(
-			fmt.Sprintf(`{"SecretList":[{"Name":"a","RotationEnabled":true,"NextRotationDate":%d},{"Name":"b","DeletedDate":5,"RotationEnabled":true}],"NextToken":"p2"}`, past),
-			`{"SecretList":[{"Name":"c","RotationEnabled":true,"NextRotationDate":4102444800},{"Name":"d"}]}`)},
-			estate.SecretInventory{Account: "main", Region: "eu-west-1", Total: 3, Rotating: 2, Overdue: 1, Deleted: 1}},
+			fmt.Sprintf(`{"SecretList":[{"Name":"a","RotationEnabled":true,"NextRotationDate":%d,"LastAccessedDate":%[1]d},{"Name":"b","DeletedDate":5,"RotationEnabled":true,
+				"Tags":[{"Key":"ends","Value":"2026-01-01"}]}],"NextToken":"p2"}`, past),
+			fmt.Sprintf(`{"SecretList":[{"Name":"c","RotationEnabled":true,"NextRotationDate":4102444800,"LastAccessedDate":1000,"Tags":[{"Key":"ends","Value":"soon"}]},
+				{"Name":"d"},{"Name":"e","LastAccessedDate":%d,"RotationEnabled":true,"NextRotationDate":4102444800,"Tags":[{"Key":"other","Value":"2020-01-01"},{"Key":"ends","Value":"2026-01-01"}]},
+				{"Name":"f","LastAccessedDate":%[1]d,"NextRotationDate":4102444800}]}`, past))},
+			estate.SecretInventory{Account: "main", Region: "eu-west-1", Total: 5, Rotating: 3, Overdue: 1, Deleted: 1, Idle: 2, Lives: []estate.SecretLife{
+				{Name: "a", Ends: at(past)}, {Name: "c", Ends: at(4102444800)}, {Name: "e", Ends: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Tag: true}}}},
 		"inventory without end": {estate.CheckInventory, map[string]http.HandlerFunc{"ListSecrets": awsAnswer(`{"SecretList":[],"NextToken":"same"}`)}, estate.BadAnswer},
 		"function": {estate.CheckFunction, map[string]http.HandlerFunc{"configuration": awsAnswer(`{"FunctionName":"rotate-db","FunctionArn":"arn:f","Runtime":"python3.13",
 			"Role":"arn:r","State":"Active","LastUpdateStatus":"Failed","LastUpdateStatusReason":"subnet out of addresses","LastModified":"2026-01-02T03:04:05.678+0000",

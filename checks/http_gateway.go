@@ -35,8 +35,8 @@ func (b builder) gateway(g *config.Gateway) []Probe {
 		out = append(out, b.probe(estate.CheckIssuer, "", "GET "+shown(discoveryURL(g.Issuer))+" and its jwks_uri", every.SlowEvery, c.issuer))
 	}
 	if g.Failures != nil && g.Failures.Prometheus != "" {
-		p := &prometheusCheck{metric: g.Failures, window: b.cfg.Windows.AuthFailures, client: c.others, build: b}
-		out = append(out, b.probe(estate.CheckAuthFailures, "", "GET "+shown(p.address())+" "+p.query(), every.SlowEvery, p.read))
+		p := &prometheusCheck{prometheus{url: g.Failures.Prometheus, asks: g.Failures.Query, window: b.cfg.Windows.AuthFailures, where: "failures.query", client: c.others, build: b}}
+		out = append(out, b.probe(estate.CheckAuthFailures, "", p.source(), every.SlowEvery, p.read))
 	}
 	return out
 }
@@ -83,8 +83,9 @@ func (c *gatewayCheck) withToken(ctx context.Context) Result {
 	}
 	return probed(&c.build, made, doing, func(p estate.GatewayProbe) estate.Data {
 		p.WithToken, p.Secret, p.Remembered = true, secret, stored.remembered
-		p.KeyID, p.Expires = tokenClaims(token)
-		p.KeyID = c.build.set.Text(p.KeyID, 128)
+		claims := claimsOf(token)
+		p.KeyID, p.Expires, p.Issuer = c.build.set.Text(claims.keyID, 128), claims.expires, c.build.set.Text(claims.issuer, 256)
+		p.Audience = c.build.set.Text(strings.Join(claims.audience[:min(len(claims.audience), audienceLimit)], " "), 1024)
 		return p
 	})
 }

@@ -72,8 +72,8 @@ func TestTokenClaims(t *testing.T) {
 		{"absurd", jwt(`{}`, `{"exp":1e300}`), "", time.Time{}},
 		{"negative", jwt(`{}`, `{"exp":-1}`), "", time.Time{}},
 	} {
-		if key, expires := tokenClaims(estate.NewSecret(c.token)); key != c.key || !expires.Equal(c.expires) {
-			t.Errorf("%s: %q, %v", c.name, key, expires)
+		if got := claimsOf(estate.NewSecret(c.token)); got.keyID != c.key || !got.expires.Equal(c.expires) {
+			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
 }

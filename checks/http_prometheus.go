@@ -16,35 +16,56 @@ import (
 	"warroom/internal/estate"
 )
 
-// prometheusCheck asks a Prometheus server for a share of failures.
-type prometheusCheck struct {
-	metric *config.FailureMetric
-	window time.Duration
-	client *clients.HTTP
-	build  builder
+// prometheus asks one Prometheus server one query.
+type prometheus struct {
+	url, asks string // asks: the configured PromQL
+	window    time.Duration
+	where     string // of the query in warroom.yaml
+	client    *clients.HTTP
+	build     builder
 }
 
 // query is the configured PromQL with $window filled in.
-func (c *prometheusCheck) query() string {
-	return strings.ReplaceAll(c.metric.Query, "$window", fmt.Sprintf("%ds", int(c.window.Seconds())))
+func (c *prometheus) query() string {
+	return strings.ReplaceAll(c.asks, "$window", fmt.Sprintf("%ds", int(c.window.Seconds())))
 }
 
-func (c *prometheusCheck) address() string {
-	return strings.TrimSuffix(c.metric.Prometheus, "/") + "/api/v1/query"
+func (c *prometheus) address(api string) string {
+	return strings.TrimSuffix(c.url, "/") + "/api/v1/" + api
 }
+
+// source says which call, at which endpoint.
+func (c *prometheus) source() string {
+	return "GET " + shown(c.address("query")) + " " + c.query()
+}
+
+func (c *prometheus) doing() string { return "query " + shown(c.address("query")) }
+
+// now is the number that the query yields now.
+func (c *prometheus) now(ctx context.Context) (float64, error) {
+	if c.asks == "" {
+		return 0, &estate.Failure{Kind: estate.Misconfigure, Doing: c.doing(), Detail: "no query is configured", Next: "set " + c.where + " in warroom.yaml"}
+	}
+	answer, err := c.client.Get(ctx, c.address("query")+"?query="+url.QueryEscape(c.query()), nil, true)
+	if err != nil {
+		return 0, err
+	}
+	return instant(answer, c.where)
+}
+
+// prometheusCheck asks a Prometheus server for a share of failures.
+type prometheusCheck struct{ prometheus }
 
 func (c *prometheusCheck) read(ctx context.Context) Result {
-	doing := "query " + shown(c.address())
-	if c.metric.Query == "" {
-		return Result{Err: &estate.Failure{Kind: estate.Misconfigure, Doing: doing, Detail: "no query is configured", Next: "set failures.query in warroom.yaml"}}
-	}
-	answer, err := c.client.Get(ctx, c.address()+"?query="+url.QueryEscape(c.query()), nil, true)
+	share, err := c.now(ctx)
 	if err != nil {
-		return c.build.failed(doing, err)
+		return c.build.failed(c.doing(), err)
 	}
-	share, err := instant(answer)
-	if err != nil {
-		return c.build.failed(doing, err)
+	if share < 0 || share > 1 {
+		return c.build.failed(c.doing(), &estate.Failure{
+			Kind: estate.Misconfigure, Detail: "the query yields " + strconv.FormatFloat(share, 'g', 6, 64) + " where a share between 0 and 1 is needed",
+			Next: "correct " + c.where + " in warroom.yaml",
+		})
 	}
 	out := estate.FailureRate{Window: c.window, Metric: clients.Strip(c.query(), 200)}
 	// The share of no attempts at all is 0/0: that is no failure rate, and Total
@@ -55,8 +76,120 @@ func (c *prometheusCheck) read(ctx context.Context) Result {
 	return Result{Data: out}
 }
 
-// instant reads the one sample of an instant query.
-func instant(a *clients.Answer) (float64, error) {
+// prometheusProbes reads the retries of applications and the failed
+// authentications that Prometheus counts.
+func prometheusProbes(cfg *config.Config, set *clients.Set, with shared) []Probe {
+	var out []Probe
+	for i := range cfg.Components {
+		c := &cfg.Components[i]
+		b := builder{shared: with, cfg: cfg, set: set, id: estate.ID(c.ID)}
+		switch {
+		case c.Application != nil && c.Application.Retries != nil:
+			q := c.Application.Retries
+			p := &prometheus{url: q.URL, asks: q.Query, window: cfg.Windows.AuthFailures, where: "retries.query", client: set.HTTP(""), build: b}
+			out = append(out, b.probe(estate.CheckRetries, "", p.source(), cfg.Checks.SlowEvery, p.gauge))
+		case c.AccessMonitor != nil:
+			for _, source := range c.AccessMonitor.Sources {
+				if source.Prometheus == nil {
+					continue
+				}
+				p := &prometheusCount{
+					prometheus: prometheus{url: source.Prometheus.URL, asks: source.Prometheus.Query, window: cfg.Windows.Access, where: "prometheus.query", client: set.HTTP(""), build: b},
+					name:       source.Name, own: with.own[estate.ID(source.Of)],
+				}
+				probe := b.probe(estate.CheckFailedAuths, source.Name, p.source(), cfg.Checks.SlowEvery, p.read)
+				probe.System += ":" + shown(source.Prometheus.URL) // another server must not wait for this one
+				out = append(out, probe)
+			}
+		}
+	}
+	return out
+}
+
+// gauge reads one number.
+func (c *prometheus) gauge(ctx context.Context) Result {
+	value, err := c.now(ctx)
+	if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
+		err = &estate.Failure{Kind: estate.Misconfigure, Detail: "the query yields no number", Next: "correct " + c.where + " in warroom.yaml"}
+	}
+	if err != nil {
+		return c.build.failed(c.doing(), err)
+	}
+	return Result{Data: estate.Gauge{Value: value, Query: clients.Strip(c.query(), 200)}}
+}
+
+// prometheusCount counts failed authentications.
+type prometheusCount struct {
+	prometheus
+	name string
+	own  *ownCalls // of the component whose authentications they are
+}
+
+func (c *prometheusCount) read(ctx context.Context) Result {
+	failed, err := c.now(ctx)
+	if err == nil && (math.IsNaN(failed) || math.IsInf(failed, 0) || failed < 0) {
+		err = &estate.Failure{Kind: estate.Misconfigure, Detail: "the query yields " + strconv.FormatFloat(failed, 'g', 6, 64) + " where a count is needed", Next: "correct " + c.where + " in warroom.yaml"}
+	}
+	if err != nil {
+		return c.build.failed(c.doing(), err)
+	}
+	end := c.build.shared.now()
+	ours := min(c.own.between(end.Add(-c.window), end.Add(time.Minute)), failed)
+	return Result{Data: estate.FailedAuths{
+		Source: c.name, Window: c.window, Failed: failed - ours, Total: -1, Ours: ours,
+		Earlier: c.earlier(ctx, end), Metric: clients.Strip(c.query(), 200),
+	}}
+}
+
+// earlier is the same count for the windows before, newest first, as far back as
+// the server knows; none where it does not tell, as the count itself stands
+// without them.
+func (c *prometheusCount) earlier(ctx context.Context, end time.Time) []float64 {
+	step := int64(c.window.Seconds())
+	last := end.Unix() - step
+	ask := url.Values{
+		"query": {c.query()}, "step": {strconv.FormatInt(step, 10)},
+		"start": {strconv.FormatInt(last-(earlierWindows-1)*step, 10)}, "end": {strconv.FormatInt(last, 10)},
+	}
+	answer, err := c.client.Get(ctx, c.address("query_range")+"?"+ask.Encode(), nil, true)
+	if err != nil || answer.Code != http.StatusOK {
+		return nil
+	}
+	var reply struct {
+		Data struct {
+			Result []struct{ Values [][]any } `json:"result"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(answer.Body, &reply) != nil || len(reply.Data.Result) != 1 {
+		return nil
+	}
+	at := map[int64]float64{}
+	for _, sample := range reply.Data.Result[0].Values {
+		if len(sample) != 2 {
+			return nil
+		}
+		when, timed := sample[0].(float64)
+		text, _ := sample[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		if timed && err == nil && value >= 0 && !math.IsInf(value, 0) && math.Abs(when) < 1<<40 {
+			at[int64(math.Round(when))] = value
+		}
+	}
+	var out []float64
+	for i := range int64(earlierWindows) {
+		value, there := at[last-i*step]
+		if !there {
+			break // the series began then; a gap ends what can be compared
+		}
+		until := time.Unix(last-i*step, 0)
+		out = append(out, max(value-c.own.between(until.Add(-c.window), until), 0))
+	}
+	return out
+}
+
+// instant reads the one sample of an instant query, whose place in warroom.yaml is
+// where.
+func instant(a *clients.Answer, where string) (float64, error) {
 	var reply struct {
 		Status string `json:"status"`
 		Error  string `json:"error"`
@@ -76,7 +209,7 @@ func instant(a *clients.Answer) (float64, error) {
 		return 0, shape
 	}
 	wrong := func(detail string) error {
-		return &estate.Failure{Kind: estate.Misconfigure, Detail: detail, Next: "correct failures.query in warroom.yaml"}
+		return &estate.Failure{Kind: estate.Misconfigure, Detail: detail, Next: "correct " + where + " in warroom.yaml"}
 	}
 	if reply.Status != "success" {
 		return 0, wrong("Prometheus rejects the query: " + a.Text(reply.Error, 160))
@@ -109,12 +242,9 @@ func instant(a *clients.Answer) (float64, error) {
 		return 0, shape
 	}
 	text, _ := sample[1].(string)
-	share, err := strconv.ParseFloat(text, 64)
+	value, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return 0, shape
 	}
-	if share < 0 || share > 1 {
-		return 0, wrong("the query yields " + strconv.FormatFloat(share, 'g', 6, 64) + " where a share between 0 and 1 is needed")
-	}
-	return share, nil
+	return value, nil
 }

@@ -17,14 +17,20 @@ import (
 // tokenLimit bounds a token that is looked into.
 const tokenLimit = 64 << 10
 
-// tokenClaims reads the key id and the end of life that a JWT states of itself,
-// without verifying it: whether it is good is for the gateway to say. Both are
-// zero for what is no JWT.
-func tokenClaims(token estate.Secret) (keyID string, expires time.Time) {
+// claims are what a JWT states of itself, unverified: whether it is good is for
+// the gateway to say. All are empty for what is no JWT.
+type claims struct {
+	keyID    string
+	expires  time.Time
+	issuer   string
+	audience []string
+}
+
+func claimsOf(token estate.Secret) (c claims) {
 	text := token.Reveal()
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 || len(text) > tokenLimit {
-		return "", time.Time{}
+		return c
 	}
 	var header struct {
 		KeyID string `json:"kid"`
@@ -32,18 +38,25 @@ func tokenClaims(token estate.Secret) (keyID string, expires time.Time) {
 	var payload struct {
 		Expires float64 `json:"exp"`
 	}
+	var place struct {
+		Issuer   string    `json:"iss"`
+		Audience oneOrMany `json:"aud"`
+	}
 	decode := func(part string, into any) bool {
 		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
 		return err == nil && json.Unmarshal(raw, into) == nil
 	}
 	if decode(parts[0], &header) {
-		keyID = header.KeyID
+		c.keyID = header.KeyID
 	}
 	const year9999 = 253402300799 // beyond it a time has no RFC 3339 form
 	if decode(parts[1], &payload) && payload.Expires > 0 && payload.Expires < year9999 {
-		expires = time.Unix(int64(payload.Expires), 0).UTC()
+		c.expires = time.Unix(int64(payload.Expires), 0).UTC()
 	}
-	return keyID, expires
+	if decode(parts[1], &place) {
+		c.issuer, c.audience = place.Issuer, place.Audience
+	}
+	return c
 }
 
 // challenge reads the parameters of WWW-Authenticate. It is lenient: some

@@ -7,20 +7,28 @@ import (
 	"time"
 )
 
-// ownCalls counts, minute by minute, the requests of ours that a gateway
-// refused. Its failure metric counts them too, and they are no part of the
-// incident. A nil ownCalls counts nothing.
+// ownCalls counts, minute by minute, the requests of ours that a gateway refused,
+// or the logins that a database did. Its own count of failures has them too, and
+// they are no part of the incident. A nil ownCalls counts nothing.
 type ownCalls struct {
 	mu      sync.Mutex
 	minutes map[int64]float64 // by Unix minute
 }
 
 // ownKept is how many minutes are kept: the longest window of a failure rate is a
-// day.
+// day, and counts are compared with earlier windows for as long.
 const ownKept = 24*60 + 2
 
+// add counts a request that was answered with an HTTP status, where that refuses
+// it.
 func (o *ownCalls) add(at time.Time, code int) {
-	if o == nil || code < 400 || code >= 500 {
+	if code >= 400 && code < 500 {
+		o.refused(at)
+	}
+}
+
+func (o *ownCalls) refused(at time.Time) {
+	if o == nil {
 		return
 	}
 	o.mu.Lock()
@@ -42,8 +50,14 @@ func (o *ownCalls) add(at time.Time, code int) {
 // gateway's clock need not be ours; where it is in none, the metric does not have
 // it yet, and there is nothing to leave out.
 func (o *ownCalls) within(failed series, period time.Duration) float64 {
+	return o.among(failed, period).sum()
+}
+
+// among is the same, by the datapoint in which each of ours was found.
+func (o *ownCalls) among(failed series, period time.Duration) series {
+	var ours series
 	if o == nil {
-		return 0
+		return ours
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,7 +66,6 @@ func (o *ownCalls) within(failed series, period time.Duration) float64 {
 	for i, at := range failed.at {
 		left[at.Unix()/60/step] += failed.values[i]
 	}
-	ours := 0.0
 	for _, minute := range slices.Sorted(maps.Keys(o.minutes)) {
 		n := o.minutes[minute]
 		for _, beside := range []int64{0, 1, -1} {
@@ -60,8 +73,28 @@ func (o *ownCalls) within(failed series, period time.Duration) float64 {
 			taken := min(n, max(left[slot], 0))
 			left[slot] -= taken
 			n -= taken
-			ours += taken
+			if taken > 0 {
+				ours.at = append(ours.at, time.Unix(slot*step*60, 0))
+				ours.values = append(ours.values, taken)
+			}
 		}
 	}
 	return ours
+}
+
+// between is how many of ours there were from one minute to another, for counts
+// that tell no times of their own.
+func (o *ownCalls) between(from, to time.Time) float64 {
+	if o == nil {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0.0
+	for minute, count := range o.minutes {
+		if at := time.Unix(minute*60, 0); !at.Before(from.Truncate(time.Minute)) && at.Before(to) {
+			n += count
+		}
+	}
+	return n
 }

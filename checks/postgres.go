@@ -16,7 +16,7 @@ import (
 
 // postgresProbes reads every PostgreSQL server. They share one gate, so that a
 // password that several of them would try is tried once.
-func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader, gate *gate) []Probe {
+func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader, gate *gate, own map[estate.ID]*ownCalls) []Probe {
 	var out []Probe
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
@@ -24,7 +24,7 @@ func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader,
 			continue
 		}
 		s := &postgres{
-			cfg: cfg, id: estate.ID(c.ID), spec: c.Postgres, read: read, gate: gate, text: set.Text,
+			cfg: cfg, id: estate.ID(c.ID), spec: c.Postgres, read: read, gate: gate, own: own[estate.ID(c.ID)], text: set.Text,
 			client: clients.NewPostgres(clients.PostgresServer{
 				Host: c.Postgres.Host, Port: c.Postgres.Port, Database: c.Postgres.Database,
 				SSLMode: c.Postgres.SSLMode, CACert: c.Postgres.CACert,
@@ -44,6 +44,7 @@ type postgres struct {
 	client  *clients.Postgres
 	read    credentialReader
 	gate    *gate
+	own     *ownCalls // logins of ours that were refused; nil where nobody counts them
 	monitor *monitorPool
 	text    func(string, int) string
 
@@ -126,12 +127,22 @@ func (p *postgres) login(ctx context.Context, stage estate.Stage) Result {
 		rest: stage != estate.StageCurrent && p.currentWorks() && !byHand(ctx),
 	}
 	made, err := p.gate.present(ctx, gateKey{p.place(), user, p.spec.Secret, credential.version}, who,
-		func(ctx context.Context) outcome { return loginOutcome(p.client.Login(ctx, user, password)) })
+		func(ctx context.Context) outcome {
+			return p.counted(loginOutcome(p.client.Login(ctx, user, password)))
+		})
 	if err != nil {
 		return p.failed(ctx, err, fmt.Sprintf("log in to %s as %s", p.place(), clients.Strip(user, 64)))
 	}
 	p.judged(stage, made.says == accepted)
 	return p.result(made, l)
+}
+
+// counted counts a login that was refused: the server's log has it too.
+func (p *postgres) counted(o outcome) outcome {
+	if o.says == refused {
+		p.own.refused(time.Now())
+	}
+	return o
 }
 
 // judged keeps whether the current version works.

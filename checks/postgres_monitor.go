@@ -121,7 +121,7 @@ func (m *monitorPool) open(ctx context.Context) (*clients.PostgresSession, error
 		try = func(ctx context.Context) outcome {
 			var t clients.LoginTry
 			session, t = p.client.Open(ctx, user, password, limit)
-			return loginOutcome(t)
+			return p.counted(loginOutcome(t))
 		}
 	}
 	// Of an earlier login only a refusal is of use here: what is wanted is the

@@ -272,7 +272,7 @@ func newPGEstate(t *testing.T, servers ...config.Postgres) *pgEstate {
 	}
 	e := &pgEstate{vault: &pgVault{}, probes: map[estate.Key]Probe{}, clock: &pgClock{now: time.Date(2026, 3, 4, 3, 0, 0, 0, time.UTC)}}
 	e.vault.put("watch", estate.StageCurrent, pgVersion{id: "w1", user: "wr_watch", password: pgWatch})
-	for _, p := range postgresProbes(cfg, newSet(t, cfg), e.vault.read, newGate(e.clock.Now, nil)) {
+	for _, p := range postgresProbes(cfg, newSet(t, cfg), e.vault.read, newGate(e.clock.Now, nil), nil) {
 		if _, dup := e.probes[p.Key]; dup {
 			t.Fatalf("two probes for %v", p.Key)
 		}

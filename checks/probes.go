@@ -18,16 +18,17 @@ func Probes(cfg *config.Config, set *clients.Set) []Probe {
 	}
 	with := shared{read: storedCredentials(set), gate: newGate(time.Now, file), own: map[estate.ID]*ownCalls{}, now: time.Now}
 	for i := range cfg.Components {
-		if c := &cfg.Components[i]; c.Gateway != nil {
+		if c := &cfg.Components[i]; c.Gateway != nil || c.Postgres != nil {
 			with.own[estate.ID(c.ID)] = &ownCalls{}
 		}
 	}
 	return slices.Concat(
 		awsProbes(cfg, set, with.own),
-		postgresProbes(cfg, set, with.read, with.gate),
+		postgresProbes(cfg, set, with.read, with.gate, with.own),
 		tlsProbes(cfg, set),
 		vaultProbes(cfg, set),
 		httpProbes(cfg, set, with),
+		prometheusProbes(cfg, set, with),
 		systemdProbes(cfg, set),
 	)
 }

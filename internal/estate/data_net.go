@@ -50,7 +50,7 @@ type GatewayProbe struct {
 	Description string    // error_description of WWW-Authenticate, scrubbed
 	KeyID       string    // kid of the token's header
 	Issuer      string    // iss of the token
-	Audience    []string  // aud of the token
+	Audience    string    // aud of the token; several are parted by blanks
 	Remembered  time.Time // when the token was read, where the store did not answer now
 	Expires     time.Time
 }
