@@ -20,6 +20,12 @@ func TestCommandLine(t *testing.T) {
 	r.AddKey(Key{ID: "11111111-2222-4333-8444-555555555555", Alias: "alias/prod", Rotation: true})
 	r.Metrics.Put("AWS/Lambda", "Errors", map[string]string{"FunctionName": "rotate"}, func(time.Time) float64 { return 2 })
 	r.AddLog(LogEvent{Group: "/aws/lambda/rotate", Stream: "s", Message: "Task timed out after 30.00 seconds"})
+	r.AddRole(Role{Name: "rotate", Policies: []Policy{{Name: "p", Document: `{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}`}}})
+	r.AddEvent(RotationEvent("RotationFailed", "arn:a", time.Now().Add(-time.Hour), "no way there"))
+	r.AddTrail(Trail{Name: "all", MultiRegion: true})
+	r.AddCertificate(Certificate{Domain: "api.company.com", NotAfter: time.Now().Add(time.Hour)})
+	r.AddLoadBalancer(LoadBalancer{Name: "edge"})
+	r.AddAPI(API{ID: "a1b2c3d4e5", Name: "edge", Authorizers: []Authorizer{{Name: "a", Type: "JWT", Issuer: "https://issuer", Audience: []string{"b"}}}})
 	end := time.Now().UTC().Truncate(time.Minute)
 	query := `[{"Id":"e","MetricStat":{"Metric":{"Namespace":"AWS/Lambda","MetricName":"Errors","Dimensions":[{"Name":"FunctionName","Value":"rotate"}]},"Period":3600,"Stat":"Sum"}}]`
 	from, to := end.Add(-time.Hour).Format(time.RFC3339), end.Format(time.RFC3339)
@@ -53,6 +59,18 @@ func TestCommandLine(t *testing.T) {
 		{"cloudwatch get-metric-data --start-time " + from + " --end-time " + to + " --metric-data-queries " + query, "120.0", false},
 		{"logs filter-log-events --log-group-name /aws/lambda/rotate --filter-pattern ?ERROR\u00a0?\"timed\u00a0out\"", "Task timed out", false},
 		{"iam list-users", "InvalidAction", true},
+		{"iam get-role --role-name rotate", `"RoleName": "rotate"`, false},
+		{"iam simulate-principal-policy --policy-source-arn arn:aws:iam::123456789012:role/rotate --action-names kms:Decrypt sts:AssumeRole", `"EvalDecision": "implicitDeny"`, false},
+		{"cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RotationFailed", `"EventName": "RotationFailed"`, false},
+		{"cloudtrail describe-trails", `"IsMultiRegionTrail": true`, false},
+		{"cloudtrail get-trail-status --name all", `"IsLogging": true`, false},
+		{"cloudtrail get-event-selectors --trail-name all", `"ReadWriteType": "All"`, false},
+		{"acm list-certificates", `"DomainName": "api.company.com"`, false},
+		{"acm describe-certificate --certificate-arn arn:aws:acm:us-east-1:123456789012:certificate/none", "(ResourceNotFoundException) when calling the DescribeCertificate operation", true},
+		{"elbv2 describe-load-balancers --names edge", `"Code": "active"`, false},
+		{"elbv2 describe-load-balancers --names none", "(LoadBalancerNotFound) when calling the DescribeLoadBalancers operation: Load balancers '[none]' not found", true},
+		{"apigatewayv2 get-authorizers --api-id a1b2c3d4e5", `"Issuer": "https://issuer"`, false},
+		{"apigateway get-authorizers --rest-api-id none", "(NotFoundException) when calling the GetAuthorizers operation: Invalid API identifier specified", true},
 	} {
 		t.Run(strings.Join(strings.Fields(tc.args)[:2], " "), func(t *testing.T) {
 			t.Parallel()

@@ -131,7 +131,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	op, ok := s.ops[q.service][q.name]
-	if !ok || q.prefix != "" && targets[q.service] != q.prefix {
+	if !ok || q.prefix != "" && !q.targeted() {
 		q.unknown(w)
 		return
 	}
@@ -164,6 +164,13 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		q.succeed(w, out)
 	}
+}
+
+// targeted says whether the prefix is the service's: in full, or its last part
+// alone.
+func (q *request) targeted() bool {
+	full := targets[q.service]
+	return q.prefix == full || q.prefix == full[strings.LastIndexByte(full, '.')+1:]
 }
 
 // recognise tells the protocol, the operation and, where the signature does
