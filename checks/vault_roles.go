@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	staticRolesMost     = 500 // read in one run
+	staticRolesMost     = 300 // read in one run
 	staticRolesParallel = 8
 )
 
