@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"warroom/internal/drill/awssim"
 	"warroom/internal/drill/edge"
 	"warroom/internal/drill/pgsim"
+	"warroom/internal/drill/vaultsim"
 )
 
 //go:embed db-rotation.yaml
@@ -51,14 +53,15 @@ var dbRotation = scenario{
 		Summary: "The rotation of prod/db/postgres has failed. The primary refuses the application's password, " +
 			"the replica takes an old one, and two thirds of the calls at the gateway are refused.",
 	},
-	servers: []string{srvAWS, srvPrimary, srvReplica, srvGateway, srvIssuer, srvBalancer, srvExternal, srvPaying, srvUsers, srvPayment, srvAnalytics},
-	config:  rotationConfig,
-	build:   buildRotation,
-	env:     rotationEnv,
+	servers: slices.Concat([]string{srvAWS, srvPrimary, srvReplica, srvGateway, srvIssuer, srvBalancer, srvExternal, srvPaying, srvUsers, srvPayment, srvAnalytics},
+		vaultPrimaryNodes, vaultSecondaryNodes),
+	config: rotationConfig,
+	build:  buildRotation,
+	env:    rotationEnv,
 	examples: func(w *World) []string {
 		field := `sed -n 's/.*"password": *"\([^"]*\)".*/\1/p'`
 		value := "aws secretsmanager get-secret-value --secret-id prod/db/postgres --query SecretString --output text --version-stage "
-		return []string{
+		return append([]string{
 			"aws secretsmanager describe-secret --secret-id prod/db/postgres",
 			"aws lambda get-function-configuration --function-name " + functionName,
 			"aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RotationFailed --max-items 5",
@@ -71,7 +74,7 @@ var dbRotation = scenario{
 			"PGPASSWORD=$(" + value + "AWSPREVIOUS | " + field + ") psql -p " + strconv.Itoa(w.port(srvReplica)) + ` -c 'SELECT 1'`,
 			"openssl x509 -in " + shellQuote(w.file(fileCert)) + " -noout -dates",
 			"openssl s_client -connect " + w.address(srvBalancer) + " -servername api.company.com -CAfile " + shellQuote(w.file(fileCA)) + " </dev/null",
-		}
+		}, w.vaultExamples()...)
 	},
 }
 
@@ -120,18 +123,18 @@ const (
 
 func rotationConfig(w *World) []byte {
 	quote := func(name string) string { return strconv.Quote(w.file(name)) }
-	return []byte(strings.NewReplacer(
+	return []byte(strings.NewReplacer(append(w.vaultConfig(),
 		"${AWS_CONFIG}", quote(fileAWSConfig), "${AWS_CREDENTIALS}", quote(fileAWSCredentials),
 		"${CA}", quote(fileCA), "${CERT}", quote(fileCert), "${KEY}", quote(fileKey),
 		"${AWS}", w.address(srvAWS), "${PRIMARY}", strconv.Itoa(w.port(srvPrimary)), "${REPLICA}", strconv.Itoa(w.port(srvReplica)),
 		"${GATEWAY}", w.address(srvGateway), "${ISSUER}", w.address(srvIssuer), "${BALANCER}", w.address(srvBalancer), "${EXTERNAL}", w.address(srvExternal),
 		"${USERS}", w.address(srvUsers), "${PAYMENT}", w.address(srvPayment), "${ANALYTICS}", w.address(srvAnalytics),
-	).Replace(dbRotationConfig))
+	)...).Replace(dbRotationConfig))
 }
 
 func rotationEnv(w *World) []string {
 	id, secret := w.awsKey()
-	return []string{
+	return append([]string{
 		"AWS_ENDPOINT_URL=http://" + w.address(srvAWS),
 		"AWS_ACCESS_KEY_ID=" + id,
 		"AWS_SECRET_ACCESS_KEY=" + secret,
@@ -143,7 +146,7 @@ func rotationEnv(w *World) []string {
 		"PGUSER=app_user",
 		"PGSSLMODE=verify-full",
 		"PGSSLROOTCERT=" + w.file(fileCA),
-	}
+	}, w.vaultEnv()...)
 }
 
 // awsKey is the access key with which the world is read. It opens nothing else.
@@ -174,6 +177,8 @@ type estate struct {
 	traffic  *traffic
 	logins   *crisis // of app_user on the primary, as the database's log has them
 	users    *login  // how the user service logs in
+
+	vault, vaultSecondary *vaultsim.Cluster
 }
 
 func buildRotation(w *World) error {
@@ -187,7 +192,7 @@ func makeRotation(w *World) (*estate, error) {
 		Region: region, Account: account, Seed: w.seed, Clock: w.now,
 		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
 	})}
-	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeApps} {
+	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeApps, e.makeVault} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ func (e *estate) makePostgres() error {
 	c.SetRole(pgsim.Role{Name: "monitoring", CanLogin: true, Monitor: true, ConnLimit: 10})
 	c.SetPassword("monitoring", e.password("monitoring"))
 	c.SetPassword("analytics_user", e.password("analytics previous"))
+	e.makeVaultUsers(c)
 	at(rotatedOnce)
 	c.SetPassword("app_user", e.password("app previous"))
 	// The last commit that the replica replayed.
@@ -45,6 +46,10 @@ func (e *estate) makePostgres() error {
 	c.SetValidUntil("app_user", e.ago(due))
 	at(analytics)
 	c.SetPassword("analytics_user", e.password("analytics current"))
+	for _, u := range e.vaultRotations() {
+		at(e.began.Sub(u.last(e)))
+		c.SetPassword(u.name, e.password("vault current "+u.name))
+	}
 	past.Store(nil)
 
 	// What logged in while it could: nightly reports with a connection held since

@@ -120,7 +120,7 @@ func TestFilesArePrivateAndGo(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- w.Serve(ctx) }()
 	<-w.Ready()
-	for _, name := range []string{fileCA, fileCert, fileKey, fileAWSConfig, fileAWSCredentials, fileService} {
+	for _, name := range []string{fileCA, fileCert, fileKey, fileAWSConfig, fileAWSCredentials, fileService, fileVaultPrimary, fileVaultSecondary} {
 		info, err := os.Stat(filepath.Join(w.Dir(), name))
 		if err != nil {
 			t.Error(err)
@@ -178,7 +178,7 @@ func TestEnvAndExamplesHoldNoPassword(t *testing.T) {
 	}
 	defer func() { _ = w.Close() }()
 	text := strings.Join(append(w.Env(), w.Examples()...), "\n") + string(w.Config())
-	for _, of := range []string{"app previous", "app current", "app pending", "analytics current", "monitoring"} {
+	for _, of := range []string{"app previous", "app current", "app pending", "analytics current", "monitoring", "vault root", "vault current orders_user"} {
 		if strings.Contains(text, w.text("password "+of, 32)) {
 			t.Errorf("the password %s is in what is printed", of)
 		}

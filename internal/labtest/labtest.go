@@ -18,7 +18,7 @@ import (
 // description.
 const Variable = "WARROOM_LAB"
 
-// Tool is the path of psql or aws.
+// Tool is the path of psql, aws or vault.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	path, skip, err := find(os.Getenv(Variable), name)
@@ -51,7 +51,7 @@ func find(description, name string) (path, skip string, err error) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return "", "", fmt.Errorf("read the lab's description %s: %w", description, err)
 	}
-	path, _ = d[map[string]string{"aws": "aws_cli", "psql": "psql"}[name]].(string)
+	path, _ = d[map[string]string{"aws": "aws_cli", "psql": "psql", "vault": "vault_cli"}[name]].(string)
 	if path == "" {
 		return "", "", fmt.Errorf("the lab's description %s names no %s: run make lab-setup, then the tests by make test", description, name)
 	}

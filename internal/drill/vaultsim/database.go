@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/robfig/cron/v3"
 )
 
 // Database is the configuration of one database of a database mount.
@@ -19,6 +21,7 @@ type Database struct {
 	Username string   // its root user
 	Password string   // that user's; a secret
 	Allowed  []string // roles; * for all
+	Hashing  string   // password_authentication: password or scram-sha-256; may be empty
 }
 
 // Format keeps the password out of every formatter.
@@ -51,8 +54,18 @@ type dbStore struct {
 // staticRole is a StaticRole with what is kept of it.
 type staticRole struct {
 	StaticRole
-	plan    *schedule
-	pending string // the password that a failed rotation tries again; a secret
+	plan    cron.Schedule // nil: a period
+	pending string        // the password that a failed rotation tries again; a secret
+}
+
+// parseSchedule reads cron's five fields, in UTC.
+func parseSchedule(text string) (plan cron.Schedule, err error) {
+	defer func() { // the parser panics on some texts
+		if recover() != nil {
+			err = fmt.Errorf("the schedule %q cannot be parsed", text)
+		}
+	}()
+	return cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(text)
 }
 
 func newDBStore() *dbStore {
@@ -92,7 +105,7 @@ func (c *Cluster) AddStaticRole(r StaticRole) error {
 // due is when a role is to be rotated next.
 func (r *staticRole) due() time.Time {
 	if r.plan != nil {
-		return r.plan.next(r.Last)
+		return r.plan.Next(r.Last)
 	}
 	return r.Last.Add(r.Period)
 }
@@ -113,7 +126,7 @@ func (q *request) database(m *mount, rest string) reply {
 		if r == nil {
 			return badRequest("unknown role: %s", name)
 		}
-		out := r.rhythm(false)
+		out := r.rhythm()
 		out["username"], out["password"], out["last_vault_rotation"] = r.User, r.Password, stamp(r.Last)
 		// Rounded up, as Vault tells a whole period right after a rotation.
 		out["ttl"] = max(0, int64((r.due().Sub(q.c.now())+time.Second-1)/time.Second))
@@ -143,7 +156,7 @@ func (q *request) database(m *mount, rest string) reply {
 }
 
 // rhythm is when a role is rotated, in the fields of an answer.
-func (r *staticRole) rhythm(bool) map[string]any {
+func (r *staticRole) rhythm() map[string]any {
 	if r.plan == nil {
 		return map[string]any{"rotation_period": int64(r.Period / time.Second)}
 	}
@@ -158,8 +171,12 @@ func (q *request) dbConfig(m *mount, name string) reply {
 	case q.op == read && d == nil:
 		return notFound
 	case q.op == read:
+		details := map[string]any{"connection_url": d.URL, "username": d.Username}
+		if d.Hashing != "" {
+			details["password_authentication"] = d.Hashing
+		}
 		return q.answer(map[string]any{
-			"allowed_roles": d.Allowed, "connection_details": map[string]any{"connection_url": d.URL, "username": d.Username}, "disable_automated_rotation": false,
+			"allowed_roles": d.Allowed, "connection_details": details, "disable_automated_rotation": false,
 			"password_policy": "", "plugin_name": d.Plugin, "plugin_version": "", "root_credentials_rotate_statements": []string{}, "rotation_period": 0,
 			"rotation_schedule": "", "rotation_window": 0, "skip_static_role_import_rotation": false, "verify_connection": true,
 		})
@@ -177,6 +194,7 @@ func (q *request) dbConfig(m *mount, name string) reply {
 		set(&next.URL, "connection_url")
 		set(&next.Username, "username")
 		set(&next.Password, "password")
+		set(&next.Hashing, "password_authentication")
 		if _, ok := q.in["allowed_roles"]; ok {
 			next.Allowed = q.names("allowed_roles")
 		}
@@ -205,7 +223,7 @@ func (q *request) dbStatic(m *mount, name string) reply {
 	case q.op == read && r == nil:
 		return notFound
 	case q.op == read:
-		out := r.rhythm(false)
+		out := r.rhythm()
 		out["credential_type"], out["db_name"], out["last_vault_rotation"] = "password", r.Database, stamp(r.Last)
 		out["rotation_statements"], out["skip_import_rotation"], out["username"] = []string{}, false, r.User
 		return q.answer(out)

@@ -187,6 +187,8 @@ func (r pkiRole) fields() map[string]any {
 		"allow_any_name": r.any, "allow_bare_domains": r.bare, "allow_subdomains": r.sub, "allow_localhost": r.localhost, "allow_ip_sans": r.ips,
 		"allowed_domains": r.domains, "client_flag": r.client, "server_flag": r.server, "key_bits": 256, "key_type": "ec", "max_ttl": int64(r.max / time.Second),
 		"ttl": int64(r.ttl / time.Second), "enforce_hostnames": true, "require_cn": true, "no_store": false, "issuer_ref": "default", "not_before_duration": 30,
+		"allow_glob_domains": false, "allow_wildcard_certificates": true, "allow_token_displayname": false, "generate_lease": false, "signature_bits": 0,
+		"key_usage": []string{"DigitalSignature", "KeyAgreement", "KeyEncipherment"}, "ext_key_usage": []string{}, "use_csr_common_name": true, "use_csr_sans": true,
 	}
 }
 

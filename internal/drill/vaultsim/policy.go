@@ -249,6 +249,11 @@ path "sys/capabilities-self" {
     capabilities = ["update"]
 }
 
+# Allow a token to log in to applications through its own identity
+path "identity/oidc/provider/+/authorize" {
+    capabilities = ["read", "update"]
+}
+
 # Allow a token to manage its own cubbyhole
 path "cubbyhole/*" {
     capabilities = ["create", "read", "update", "delete", "list"]

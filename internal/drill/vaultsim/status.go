@@ -267,7 +267,7 @@ func (n *Node) unseal(body []byte) reply {
 	}
 	switch {
 	case c.init == nil:
-		return badRequest("server is not yet initialized")
+		return badRequest("Vault is not initialized")
 	case in.Reset:
 		if n.sealed {
 			n.progress, n.nonce = nil, ""
@@ -306,6 +306,9 @@ func (n *Node) unseal(body []byte) reply {
 	given := n.progress
 	n.progress, n.nonce = nil, ""
 	for _, one := range given {
+		if len(one) != len(given[0]) {
+			return badRequest("invalid key: failed to compute combined key: all parts must be the same length")
+		}
 		if !c.init.knows(one) {
 			return badRequest("failed to decrypt encrypted stored keys: cipher: message authentication failed")
 		}
@@ -339,8 +342,12 @@ func (n *Node) initialise(body []byte) reply {
 		return badRequest("Vault is already initialized")
 	case in.Shares < 1 || in.Shares > 255:
 		return badRequest("invalid seal configuration: shares must be at least one")
-	case in.Threshold < 1 || in.Threshold > in.Shares || in.Shares > 1 && in.Threshold == 1:
-		return badRequest("invalid seal configuration: threshold must be at least one and no more than the shares, and more than one for multiple shares")
+	case in.Threshold < 1:
+		return badRequest("invalid seal configuration: threshold must be at least one")
+	case in.Threshold > in.Shares:
+		return badRequest("invalid seal configuration: threshold cannot be larger than shares")
+	case in.Shares > 1 && in.Threshold == 1:
+		return badRequest("invalid seal configuration: threshold must be greater than one for multiple shares")
 	}
 	c.initialise(in.Shares, in.Threshold)
 	return reply{status: http.StatusOK, body: map[string]any{

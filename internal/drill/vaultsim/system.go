@@ -85,6 +85,8 @@ func (q *request) system(rest string) reply {
 		return q.policies(rest)
 	case rest == "capabilities-self" || rest == "capabilities":
 		return q.capabilities(rest == "capabilities-self")
+	case rest == "key-status" && q.op == read:
+		return q.spliced(map[string]any{"encryptions": c.walAt(c.now()), "install_time": stamp(c.o.Began), "term": 1})
 	case rest == "license/status" && q.op == read:
 		return q.license()
 	case rest == "version-history/" && q.op == list:
