@@ -98,8 +98,6 @@ func (d *deriver) vaultSeal(v vaultReads) {
 	d.add(true, f)
 	if f.Status == Fail && status == Fail {
 		d.say(Fail, word, note)
-	} else if fail := v.health.failure(); f.Status == Fail && fail != nil && !v.health.ok {
-		d.say(Fail, fail.Kind.word(), fail.brief())
 	}
 }
 
@@ -190,7 +188,9 @@ func (d *deriver) vaultHealth(v vaultReads, parts []Fact) Fact {
 		}
 	}
 	f.Formula = "the worst of the node's state, raft, the other nodes, and replication or copy"
-	if f.Status == Warn || f.Status == Fail {
+	if fail := v.health.failure(); fail != nil && fail.Kind.Status() == Fail {
+		d.say(Fail, fail.Kind.word(), fail.brief()) // whatever it said before
+	} else if f.Status == Warn || f.Status == Fail {
 		d.say(f.Status, f.Value, f.Note)
 	}
 	return f
@@ -199,16 +199,16 @@ func (d *deriver) vaultHealth(v vaultReads, parts []Fact) Fact {
 // vaultNode is which Vault answered.
 func (d *deriver) vaultNode(v vaultReads) {
 	h, s := v.health, v.seal
-	word := "active"
+	word, status := "active", OK
 	switch {
 	case !h.data.Initialized || h.data.Sealed:
-		word = "serves nothing"
+		word, status = "serves nothing", NA
 	case h.data.PerfStandby:
 		word = "performance standby"
 	case h.data.Standby:
 		word = "standby"
 	}
-	d.add(false, h.fact("This node", word, OK, ""))
+	d.add(false, h.fact("This node", word, status, ""))
 	version := h.data.Version
 	if version == "" {
 		version = "not told"

@@ -71,11 +71,11 @@ func (d *deriver) vaultLag(v vaultReads) (Fact, []Fact) {
 		for _, s := range lead.Secondaries {
 			word, status := s.Connection, OK
 			if s.CanaryKnown {
-				word, status = vaultAge(s.CanaryAge)+" behind", d.vaultLagStatus(s.CanaryAge)
+				word, status = vaultAge(s.CanaryAge)+" behind", min(d.vaultLagStatus(s.CanaryAge), Warn)
 			}
 			note := lead.Kind
 			if s.Connection == "disconnected" {
-				word, status = "DISCONNECTED", Fail
+				word, status = "DISCONNECTED", Warn // what fails is the secondary
 			}
 			rest = append(rest, v.repl.fact("Secondary "+s.ID, word, status, note))
 		}
@@ -89,7 +89,7 @@ func (d *deriver) vaultSet(name string, v vaultReads, set VaultReplicationSet) F
 		status, note := OK, fmt.Sprintf("%s, state %s, log entry %d", set.Kind, set.State, set.LastWAL)
 		for _, s := range set.Secondaries {
 			if s.Connection == "disconnected" {
-				status = Warn // the secondary's own reading says FAIL
+				status = Warn
 				note = "secondary " + s.ID + " is disconnected; " + note
 			}
 			if s.CanaryKnown && d.vaultLagStatus(s.CanaryAge) > OK {
