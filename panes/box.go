@@ -27,6 +27,7 @@ type box struct {
 	body    [sections][]spans // lines, each narrower than the pane
 	granted [sections]int     // how many of them are drawn
 	one     spans             // the best of its figures in a single line
+	lean    []spans           // its figures without those that its first row says already, where that takes fewer lines
 	why     string            // the reason in full
 	whyIn   section           // where it stands
 	n       int               // cells of a line
@@ -122,7 +123,7 @@ func silent(r *estate.Reading) bool {
 
 // fill prepares the lines of a box that is n cells wide below its first row.
 func (f Frame) fill(b *box, rs *estate.Readings, n int) {
-	var items []spans
+	var items, news []spans
 	var scores []int
 	mute := silent(b.r)
 	if !mute {
@@ -132,11 +133,12 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 				continue
 			}
 			s := f.figure(c)
-			items = append(items, s)
+			items, news = append(items, s), append(news, s)
 			score := s.width()
 			switch {
 			case said(c, b.r):
 				score = 1
+				news = news[:len(news)-1]
 			case c.Status != estate.OK && c.Status != estate.NA:
 				score += 40
 			}
@@ -144,6 +146,9 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 		}
 	}
 	b.body[figures] = f.pack(items, n)
+	if lean := f.pack(news, n); len(lean) > 0 && len(lean) < len(b.body[figures]) {
+		b.lean = lean
+	}
 	if len(b.body[figures]) > 1 {
 		b.one = f.join(pick(items, scores, n, width(f.dot())))
 	}

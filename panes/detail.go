@@ -40,6 +40,7 @@ func Detail(f Frame, r *estate.Readings, id estate.ID, scroll int) (rows []strin
 	d.hit()
 	d.failures()
 	d.figures()
+	d.changes()
 	d.links("Depends on, changes or watches", d.outward(), f.Theme.Glyphs.Out)
 	d.links("Depends on it, changes or watches it", d.inward(), f.Theme.Glyphs.In)
 	d.policy()
@@ -221,8 +222,18 @@ func (d *detail) figures() {
 		}
 		d.text(in, why, theme.Text, f.say(c.Note))
 		d.text(in, "source:", theme.Muted, f.say(c.Source))
-		d.text(in, "formula:", theme.Muted, f.say(c.Formula))
+		d.text(in, "formula:", theme.Muted, f.say(d.formula(c)))
 	}
+}
+
+// formula is how a figure is computed: as it says itself, else as the glossary
+// says.
+func (d *detail) formula(c *estate.Fact) string {
+	if c.Formula != "" {
+		return c.Formula
+	}
+	term, _ := estate.Explain(d.c.Kind, c.Name)
+	return term.Formula
 }
 
 func gapTo(at, column int) span {

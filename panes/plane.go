@@ -78,7 +78,7 @@ func (p *planeRows) columns(rows int) {
 		p.gap = 2
 	}
 	p.name = max(min(p.name, room-p.gap), min(p.name, 6))
-	p.indent = 3
+	p.indent = 2
 	if p.inner >= 60 {
 		p.indent = 1 + p.status + 1
 	}
@@ -198,6 +198,17 @@ func (p *planeRows) laidOut(rows int) []string {
 			groups++
 		}
 	}
+	// Where not every figure has room, those go first that say what the first row
+	// says.
+	all := len(boxes)
+	for i := range boxes {
+		all += len(boxes[i].body[figures])
+	}
+	for i := range boxes {
+		if b := &boxes[i]; all > rows && b.lean != nil {
+			b.body[figures] = b.lean
+		}
+	}
 	free := rows - len(boxes)
 	grant := func(s section, most int, which func(*box) bool) {
 		for _, status := range worstFirst {
@@ -219,11 +230,11 @@ func (p *planeRows) laidOut(rows int) []string {
 	read := func(b *box) bool { return !quiet(b) }
 
 	grant(figures, 1, read)
+	grant(figures, 9, read)
 	headings := groups > 0 && free >= groups
 	if headings {
 		free -= groups
 	}
-	grant(figures, 9, read)
 	grant(reasons, 3, any)
 	grant(figures, 9, quiet)
 	grant(hits, 1, any)

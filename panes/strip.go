@@ -125,13 +125,23 @@ func need(r *estate.Readings, p estate.Plane) (least, full, n int) {
 		n++
 		full++
 		if e.c.Unread == "" {
-			full += 2
+			full += figureRows(e.c.Kind)
 		}
 		if e.c.Group != "" && e.c.Group != last {
 			groups, last = groups+1, e.c.Group
 		}
 	}
 	return 2 + n, 2 + full + groups, n
+}
+
+// figureRows is how many rows the figures of a kind of component take at a usual
+// width, without those that its first row says.
+func figureRows(k estate.Kind) int {
+	switch k {
+	case estate.KindSecretsManager, estate.KindKeys, estate.KindSecretStore, estate.KindApplication:
+		return 1
+	}
+	return 2
 }
 
 // share is a's part of n, rounded.

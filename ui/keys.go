@@ -44,7 +44,7 @@ func (m *Model) input() string {
 	if m.mode == modePalette {
 		return m.palette.query
 	}
-	return m.filter
+	return m.filterText()
 }
 
 func (m *Model) setInput(text string) {
@@ -55,7 +55,7 @@ func (m *Model) setInput(text string) {
 		m.palette.search(text)
 		return
 	}
-	m.filter = text
+	m.setFilter(text)
 }
 
 func (m *Model) backspace() {

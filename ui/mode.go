@@ -3,11 +3,13 @@ package ui
 // mode is what the keys mean now. There is exactly one.
 type mode uint8
 
-// The modes. The first two are views; the others lie over a view, swallow every
+// The modes. The first four are views; the others lie over a view, swallow every
 // key, and return to it.
 const (
 	modePlanes mode = iota
 	modeDetail
+	modeChanges
+	modeGlossary
 	modeFilter
 	modeHelp
 	modePalette
@@ -15,13 +17,16 @@ const (
 	modes // how many there are
 )
 
-var modeNames = [modes]string{"Planes", "Detail", "Filter", "Help", "Palette", "Dialog"}
+var modeNames = [modes]string{"Planes", "Detail", "Recent changes", "Glossary", "Filter", "Help", "Palette", "Dialog"}
 
 func (m mode) String() string { return modeNames[m] }
 
 // view reports whether a mode is a view rather than something that lies over
 // one.
-func (m mode) view() bool { return m <= modeDetail }
+func (m mode) view() bool { return m <= modeGlossary }
+
+// sheet reports whether a mode is a view of a list that is not of components.
+func (m mode) sheet() bool { return m == modeChanges || m == modeGlossary }
 
 // modeSet is a set of modes.
 type modeSet uint16

@@ -48,6 +48,9 @@ type Model struct {
 	detail       estate.ID
 	detailScroll int
 	helpScroll   int
+	back         mode   // the view from which a sheet was opened
+	sheetFilter  string // of the sheet that is shown
+	sheetScroll  int
 	palette      *palette
 	dialog       *dialog
 

@@ -39,8 +39,11 @@ func (m *Model) cursor(p estate.Plane) estate.ID {
 
 // subject is the component that a key acts on now, or none.
 func (m *Model) subject() estate.ID {
-	if m.view == modeDetail {
+	switch {
+	case m.view == modeDetail:
 		return m.detail
+	case m.view.sheet():
+		return ""
 	}
 	return m.cursor(m.focus)
 }

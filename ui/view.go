@@ -72,6 +72,16 @@ type detailKey struct {
 	scroll   int
 }
 
+type sheetKey struct {
+	look
+	view     mode
+	readings *estate.Readings
+	now      time.Time
+	id       estate.ID
+	filter   string
+	scroll   int
+}
+
 // keysKey stands for what footer and help show: the keys of a mode and which of
 // them are refused.
 type keysKey struct {
@@ -102,7 +112,7 @@ type frameKey struct {
 	layout   layout
 	mode     mode
 	view     mode
-	versions [11]uint64
+	versions [12]uint64
 }
 
 // cache is everything that was drawn. Only View changes it.
@@ -112,12 +122,13 @@ type cache struct {
 	panes  [len(estate.Planes)]section[paneKey]
 	strip  section[stripKey]
 	detail section[detailKey]
+	sheet  section[sheetKey]
 	help   section[keysKey]
 	footer section[keysKey]
 	pal    section[paletteKey]
 	dialog section[dialogKey]
 
-	detailTotal, helpTotal int // rows there are, seen or not
+	detailTotal, helpTotal, sheetTotal int // rows there are, seen or not
 
 	frame   frameKey
 	content string
@@ -236,6 +247,10 @@ func (m *Model) drawBody(l layout, key *frameKey) func() []string {
 		})
 		key.versions[6] = c.detail.version
 		return func() []string { return rows }
+	case m.view.sheet():
+		rows := m.sheetRows(l)
+		key.versions[11] = c.sheet.version
+		return func() []string { return rows }
 	}
 	var drawn [len(estate.Planes)][]string
 	for _, p := range estate.Planes {
@@ -271,7 +286,7 @@ func (m *Model) drawPane(p estate.Plane, r rect) []string {
 func (m *Model) keysKey(w, h int, of mode) keysKey {
 	return keysKey{
 		look: m.look(w, h), mode: of, frozen: !m.frozen.IsZero(),
-		subject: m.subject() != "", filtered: m.filter != "",
+		subject: m.subject() != "", filtered: m.filterText() != "",
 	}
 }
 
@@ -281,8 +296,8 @@ func (m *Model) drawFooter(l layout) []string {
 		return nil
 	}
 	text := m.message
-	if m.mode == modeFilter || m.mode == modePlanes && m.filter != "" && text == "" {
-		text = "/" + m.filter
+	if filter := m.filterText(); m.mode == modeFilter || (m.mode == modePlanes || m.mode.sheet()) && filter != "" && text == "" {
+		text = "/" + filter
 		if m.mode == modeFilter {
 			text += m.theme.Glyphs.Cursor
 		}

@@ -258,3 +258,15 @@ func (x *changeReader) call(name string, it touched) {
 
 // Touches reports whether a change concerns a component.
 func (r *RecentChange) Touches(id ID) bool { return slices.Contains(r.Components, id) }
+
+// TellsChanges reports whether anything is configured to tell of changes.
+func (s *Snapshot) TellsChanges() bool {
+	for i := range s.Topology.Components {
+		for _, slot := range s.Slots(s.Topology.Components[i].ID) {
+			if slot.Last.Key.Check == CheckChanges || slot.Last.Key.Check == CheckRevisions {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -93,6 +93,11 @@ func Topology() *estate.Topology {
 	} {
 		component(t, id).System = system
 	}
+	for id, workload := range map[estate.ID]string{
+		"user-service": "apps/deployment/user-service", "payment-service": "apps/deployment/payment-service", "analytics-service": "apps/deployment/analytics-service",
+	} {
+		component(t, id).Workload = workload
+	}
 	component(t, "user-service").Uses, component(t, "analytics-service").Uses = "postgres-primary", "postgres-replica"
 	component(t, "vault-secondary").Standby = true
 	component(t, "secret-store").Sources = []string{"main", "vault-1"}
