@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"warroom/internal/drill/awssim"
 	"warroom/internal/drill/edge"
+	"warroom/internal/drill/pgsim"
 )
 
 // The figures of the control plane that the guide shows, and what of them the
@@ -42,9 +42,10 @@ const (
 )
 
 // rotations are those of the last day besides prod/db/postgres, which fails five
-// times a day: seven failed, five succeeded with the two API keys, and five were
-// abandoned, because somebody stored a value of their own meanwhile. All lie
-// hours within a day, so that the counts stay for hours.
+// times a day, and Vault's, of which three succeeded: 7 more failed, two
+// succeeded, and five were abandoned, because somebody stored a value of their own
+// meanwhile. Of 22 in all five succeeded, which is 23%. All lie hours within a day,
+// so that the counts stay for hours.
 var rotations = []struct {
 	secret, outcome string
 	ago             time.Duration
@@ -59,9 +60,6 @@ var rotations = []struct {
 	{"prod/tls/partner", "RotationFailed", 6*time.Hour + 30*time.Minute, "the order was refused: rateLimited"},
 	{"prod/api/external", "RotationSucceeded", keysRotated, ""},
 	{"prod/api/payment", "RotationSucceeded", keysRotated, ""},
-	{"prod/api/mail", "RotationSucceeded", 4*time.Hour + 12*time.Minute, ""},
-	{"prod/api/search", "RotationSucceeded", 8*time.Hour + 44*time.Minute, ""},
-	{"prod/cache/sessions", "RotationSucceeded", 10*time.Hour + 9*time.Minute, ""},
 	{"prod/api/fraud", "RotationAbandoned", 2*time.Hour + 50*time.Minute, ""},
 	{"prod/api/ledger", "RotationAbandoned", 4*time.Hour + 31*time.Minute, ""},
 	{"prod/api/shipping", "RotationAbandoned", 6*time.Hour + 18*time.Minute, ""},
@@ -117,7 +115,7 @@ func (e *estate) makeInventory() {
 		}
 		add(s)
 	}
-	for _, kind := range []string{"api", "cache", "db", "queue", "tls"} {
+	for _, kind := range []string{"api", "db", "queue", "tls"} {
 		name := "rotate-" + kind
 		e.aws.AddFunction(awssim.Function{Name: name, LastModified: e.ago(200 * day), Policy: e.aws.InvokePolicy(name)})
 	}
@@ -261,9 +259,17 @@ func (e *estate) makeRole() {
 	})
 }
 
-const gatewayMetrics = "AWS/ApiGateway"
+// Metrics of failed authentications.
+const (
+	gatewayMetrics = "AWS/ApiGateway"
+	logMetrics     = "LogMetrics" // of metric filters on logs
+)
 
-var gatewayDimensions = map[string]string{"ApiId": apiID}
+var (
+	gatewayDimensions  = map[string]string{"ApiId": apiID}
+	databaseDimensions = map[string]string{"Database": databaseName}
+	vaultDimensions    = map[string]string{"Cluster": "primary"}
+)
 
 // crisis is a span of time: since it began and, once it is over, until it ended.
 type crisis struct {
@@ -288,25 +294,34 @@ func perMinute(hourly int, minute time.Time) int {
 }
 
 // makeCounts makes the counts of failed authentications, beside those that the
-// gateway counts: the database's log, and Vault's audit log as a metric.
+// gateway counts: of the database's log and of Vault's audit log.
 func (e *estate) makeCounts() {
 	e.logins = &crisis{began: e.ago(due)}
 	hosts := []struct{ app, client string }{
 		{"user-service", "10.20.2.11"}, {"user-service", "10.20.2.12"}, {"batch-import", "10.20.4.31"}, {"user-service", "10.20.2.13"}, {"nightly-report", "10.20.4.17"},
 	}
-	e.aws.GenerateLog(databaseLogs, "production.0", e.ago(7*day), func(minute time.Time) []awssim.LogLine {
-		n := perMinute(strayLogins, minute)
+	failed := func(minute time.Time) int {
 		if e.logins.at(minute) {
-			n = perMinute(refusedLogins, minute)
+			return perMinute(refusedLogins, minute)
 		}
-		out := make([]awssim.LogLine, n)
+		return perMinute(strayLogins, minute)
+	}
+	e.aws.GenerateLog(databaseLogs, "production.0", e.ago(7*day), func(minute time.Time) []awssim.LogLine {
+		out := make([]awssim.LogLine, failed(minute))
 		for i := range out {
-			at := minute.Add(time.Duration(i)*time.Minute/time.Duration(n) + 137*time.Millisecond)
+			// Every pool tries again at the full minute, so that a minute's lines are
+			// all there as soon as it has begun.
+			at := minute.Add(time.Duration(i) * time.Millisecond)
 			host := hosts[i%len(hosts)]
-			out[i] = awssim.LogLine{At: at, Message: fmt.Sprintf("%s UTC:%s(%d):app_user@%s:[%d]:FATAL:  password authentication failed for user \"app_user\"",
-				at.UTC().Format("2006-01-02 15:04:05"), host.client, 40000+(minute.Minute()*131+i*17)%20000, databaseName, 2000+minute.Minute()*20+i)}
+			client := fmt.Sprintf("%s(%d)", host.client, 40000+(minute.Minute()*131+i*17)%20000)
+			out[i] = awssim.LogLine{At: at, Message: refusalLine(at, client, "app_user", host.app, 2000+minute.Minute()*20+i)}
 		}
-		return slices.Clip(out)
+		return out
+	})
+	// A metric filter on that log counts its lines.
+	e.aws.Metrics.PutSamples(logMetrics, "DatabaseFailedLogins", databaseDimensions, func(t time.Time) awssim.Sample {
+		n := float64(failed(t))
+		return awssim.Sample{Count: max(n, 1), Sum: n, Min: 0, Max: 1}
 	})
 	count := func(hourly int) func(time.Time) awssim.Sample {
 		return func(t time.Time) awssim.Sample {
@@ -314,9 +329,26 @@ func (e *estate) makeCounts() {
 			return awssim.Sample{Count: max(n, 1), Sum: n, Min: 0, Max: 1}
 		}
 	}
-	cluster := map[string]string{"Cluster": "primary"}
-	e.aws.Metrics.PutSamples("Vault", "FailedLogins", cluster, count(refusedTokens))
-	e.aws.Metrics.PutSamples("Vault", "Logins", cluster, count(vaultLogins))
+	e.aws.Metrics.PutSamples(logMetrics, "VaultFailedLogins", vaultDimensions, count(refusedTokens))
+	e.aws.Metrics.PutSamples(logMetrics, "VaultLogins", vaultDimensions, count(vaultLogins))
+}
+
+// refusalLine is a line of the database's log, with the prefix that RDS gives it
+// and the application's name.
+func refusalLine(at time.Time, client, user, application string, pid int) string {
+	return fmt.Sprintf("%s UTC:%s:%s@%s:[%d]:%s:FATAL:  password authentication failed for user %q",
+		at.UTC().Format("2006-01-02 15:04:05"), client, user, databaseName, pid, application, user)
+}
+
+// refusedLogin logs a login that really failed on the primary, and has the metric
+// count it. Those of the world's own applications are among the generated lines.
+func (e *estate) refusedLogin(r pgsim.Refusal) {
+	if r.Replica || r.Application == srvUsers || r.Application == srvAnalytics {
+		return
+	}
+	host, port, _ := strings.Cut(r.Client, ":")
+	e.aws.AddLog(awssim.LogEvent{Group: databaseLogs, Stream: "production.0", At: r.At, Message: refusalLine(r.At, host+"("+port+")", r.User, r.Application, 3000)})
+	e.aws.Metrics.Add(logMetrics, "DatabaseFailedLogins", databaseDimensions, r.At, 1)
 }
 
 // countedGateway is the gateway with its metrics: the calls that really arrive
@@ -327,26 +359,25 @@ type countedGateway struct {
 	now     func() time.Time
 }
 
-// ServeHTTP counts the call by its answer.
+// ServeHTTP counts the call by its answer, before that is sent.
 func (g *countedGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := &answered{ResponseWriter: w, code: http.StatusOK}
-	at := g.now()
-	g.Gateway.ServeHTTP(answer, r)
+	g.Gateway.ServeHTTP(&countedAnswer{w, g, g.now()}, r)
+}
+
+// countedAnswer counts an answer when its code is known.
+type countedAnswer struct {
+	http.ResponseWriter
+	gateway *countedGateway
+	at      time.Time
+}
+
+// WriteHeader counts. The gateway calls it once.
+func (a *countedAnswer) WriteHeader(code int) {
 	refused := 0.0
-	if answer.code >= 400 && answer.code < 500 {
+	if code >= 400 && code < 500 {
 		refused = 1
 	}
-	g.metrics.Add(gatewayMetrics, "Count", gatewayDimensions, at, 1)
-	g.metrics.Add(gatewayMetrics, "4xx", gatewayDimensions, at, refused)
-}
-
-// answered notes the code of an answer.
-type answered struct {
-	http.ResponseWriter
-	code int
-}
-
-func (a *answered) WriteHeader(code int) {
-	a.code = code
+	a.gateway.metrics.Add(gatewayMetrics, "Count", gatewayDimensions, a.at, 1)
+	a.gateway.metrics.Add(gatewayMetrics, "4xx", gatewayDimensions, a.at, refused)
 	a.ResponseWriter.WriteHeader(code)
 }

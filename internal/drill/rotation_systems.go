@@ -27,6 +27,7 @@ func (e *estate) makePostgres() error {
 	c := pgsim.New(pgsim.Options{
 		Now: now, Seed: e.seed, TLS: e.pki.server.Clone(), Databases: []string{databaseName}, MaxConnections: 200,
 		WALRate: 4 << 10, // a quiet database: some 5 GiB since the replica was paused
+		Refused: e.refusedLogin,
 	})
 	e.postgres = c
 	c.SetRole(pgsim.Role{Name: "monitoring", CanLogin: true, Monitor: true, ConnLimit: 10})
@@ -46,10 +47,6 @@ func (e *estate) makePostgres() error {
 	c.SetValidUntil("app_user", e.ago(due))
 	at(analytics)
 	c.SetPassword("analytics_user", e.password("analytics current"))
-	for _, u := range e.vaultRotations() {
-		at(e.began.Sub(u.last(e)))
-		c.SetPassword(u.name, e.password("vault current "+u.name))
-	}
 	past.Store(nil)
 
 	// What logged in while it could: nightly reports with a connection held since

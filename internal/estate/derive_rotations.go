@@ -97,7 +97,8 @@ func (d *deriver) rotated() *rotations {
 	x.window = cmp.Or(x.window, d.t.Rules.RotationWindow, day)
 	for i := range d.t.Components {
 		c := &d.t.Components[i]
-		if c.Kind != KindVault || !d.c.watches(c.ID) {
+		// A secondary repeats its primary's roles.
+		if c.Kind != KindVault || c.Standby || !d.c.watches(c.ID) {
 			continue
 		}
 		v := see[VaultStaticRoles](d.derivation, c.ID, CheckVaultStaticRoles, "")

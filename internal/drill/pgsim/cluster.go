@@ -32,6 +32,16 @@ type Options struct {
 	// HandshakeTimeout bounds a login, as authentication_timeout; 15 seconds when
 	// zero.
 	HandshakeTimeout time.Duration
+	// Refused is told of each login that failed authentication (28P01), before
+	// the client is, as the server's log would be; nil for nobody.
+	Refused func(Refusal)
+}
+
+// Refusal is a login that failed authentication.
+type Refusal struct {
+	At                                  time.Time
+	User, Database, Application, Client string // Client is its address, with the port
+	Replica                             bool
 }
 
 // Role is one role of the cluster.

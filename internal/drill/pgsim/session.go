@@ -62,6 +62,9 @@ func (s *session) serve() {
 	}
 	s.backend.SetMaxBodyLen(maxAuth)
 	if f := s.login(parameters); f != nil {
+		if told := s.server.cluster.opts.Refused; told != nil && f.code == "28P01" {
+			told(Refusal{s.server.now(), s.user, s.database, parameters["application_name"], s.raw.RemoteAddr().String(), s.server.replica})
+		}
 		s.refuse(f)
 		return
 	}
