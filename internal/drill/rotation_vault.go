@@ -3,7 +3,6 @@ package drill
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +45,7 @@ type vaultUser struct {
 
 var vaultUsers = []vaultUser{
 	{name: "reporting_user", period: 7 * day, ago: 2*day + 3*time.Hour},
-	{name: "orders_user", period: 48 * time.Hour, ago: 22 * time.Hour},
+	{name: "orders_user", period: 48 * time.Hour, ago: 26 * time.Hour},
 	{name: "inventory_user", period: 36 * time.Hour, ago: 13 * time.Hour},
 	{name: "billing_user", schedule: "30 2 * * *"},
 	{name: "search_user", period: 48 * time.Hour, ago: 5 * time.Hour},
@@ -64,27 +63,48 @@ func (u vaultUser) last(e *estate) time.Time {
 	return at
 }
 
-// vaultRotations are the users in the order of their last rotations.
-func (e *estate) vaultRotations() []vaultUser {
-	return slices.SortedFunc(slices.Values(vaultUsers), func(a, b vaultUser) int { return a.last(e).Compare(b.last(e)) })
-}
-
-// rotateVaultUser is ALTER ROLE, as Vault does it on the primary.
-func (e *estate) rotateVaultUser(_, user, password string) error {
-	if _, ok := e.postgres.RoleOf(user); !ok {
-		return fmt.Errorf("failed to execute query: ERROR: role %q does not exist (SQLSTATE 42704)", user)
-	}
-	e.postgres.SetPassword(user, password)
-	return nil
-}
-
-// makeVaultUsers makes the roles as they were before the story.
+// makeVaultUsers makes the roles without their passwords: to hash those takes
+// longer than all else, and nobody logs in with one before the world is ready.
 func (e *estate) makeVaultUsers(c *pgsim.Cluster) {
 	c.SetRole(pgsim.Role{Name: vaultRoot, CanLogin: true, Superuser: true, ConnLimit: -1})
-	c.SetPassword(vaultRoot, e.password("vault root"))
 	for _, u := range vaultUsers {
-		c.SetPassword(u.name, e.password("vault previous "+u.name))
+		c.SetRole(pgsim.Role{Name: u.name, CanLogin: true, ConnLimit: -1})
 	}
+}
+
+// keepVaultUsers sets the passwords that Vault has, and then rotates them when their
+// time comes, until the world ends.
+func (e *estate) keepVaultUsers() {
+	set, ended := make(chan struct{}), make(chan struct{})
+	// ALTER ROLE, as Vault does it on the primary.
+	e.vault.OnRotate(func(_, user, password string) error {
+		select {
+		case <-set:
+		case <-ended:
+		}
+		if _, ok := e.postgres.RoleOf(user); !ok {
+			return fmt.Errorf("failed to execute query: ERROR: role %q does not exist (SQLSTATE 42704)", user)
+		}
+		e.postgres.SetPassword(user, password)
+		return nil
+	})
+	e.run(func() {
+		for _, u := range vaultUsers {
+			e.postgres.SetPassword(u.name, e.password("vault current "+u.name))
+		}
+		e.postgres.SetPassword(vaultRoot, e.password("vault root"))
+		close(set)
+		tick := time.NewTicker(vaultsim.Every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				e.vault.Tick()
+			case <-ended:
+				return
+			}
+		}
+	}, func() { close(ended) })
 }
 
 // makeVault makes the pair: a primary in which all is well, and a performance
@@ -137,7 +157,6 @@ func (e *estate) makeVault() error {
 	}
 	v.SetCA("pki/", e.pki.cert, e.pki.key)
 	v.AddPKIRole("pki/", "web", 90*day, "company.com")
-	v.OnRotate(e.rotateVaultUser)
 	e.vaultSecondary = vaultsim.New(vaultsim.Options{
 		Clock: e.now, Seed: e.seed + 1, Name: "company-secondary", License: license, Nodes: nodes(vaultSecondaryNodes),
 		Began: e.ago(300 * day), Active: e.ago(33*day + 5*time.Hour), Primary: v, Lag: vaultLag,
@@ -152,19 +171,7 @@ func (e *estate) makeVault() error {
 		e.web(vaultPrimaryNodes[i], v.Node(i), true)
 		e.web(vaultSecondaryNodes[i], e.vaultSecondary.Node(i), true)
 	}
-	ended := make(chan struct{})
-	e.run(func() {
-		tick := time.NewTicker(vaultsim.Every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				v.Tick()
-			case <-ended:
-				return
-			}
-		}
-	}, func() { close(ended) })
+	e.keepVaultUsers()
 	return nil
 }
 
