@@ -7,101 +7,161 @@ import (
 )
 
 // balancer: the nearest expiry of what it serves, who renews it, and whether
-// every address serves what it should.
+// every address serves what it should. What its listeners have in ACM counts
+// beside what a handshake shows, or alone where no endpoint is configured.
 func (d *deriver) balancer() {
 	all := seeAll[Endpoint](d.derivation, d.c.ID, CheckTLS)
-	if len(all) == 0 {
+	l := d.listenersOf()
+	if len(all) == 0 && !l.planned {
 		return
 	}
-	nearest := time.Time{}
-	served, read, good, skipped := 0, 0, 0, 0
-	lead := all[0]
-	status := OK
-	var lines []Fact
+	b := balance{listeners: l}
 	for _, v := range all {
-		if !v.ok {
-			f := v.fact(v.slot.Last.Key.Item, "?", Unknown, "")
-			lines = append(lines, f)
-			served++
-			status = Worst(status, f.Status)
-			if nearest.IsZero() {
-				lead = v
-			}
-			continue
-		}
-		for _, one := range v.data.Addresses {
-			if one.Failure != nil && one.Failure.Kind == NoCheck {
-				// This machine cannot reach the address at all (IPv6 without a
-				// route): that says nothing about the endpoint.
-				skipped++
-				lines = append(lines, v.fact(one.Address+" "+v.data.ServerName, "NOT TRIED", NA, one.Failure.brief()))
-				continue
-			}
-			served++
-			f := d.servedBy(v, one)
-			lines = append(lines, f)
-			status = Worst(status, f.Status)
-			if one.Leaf != nil {
-				read++
-			}
-			if f.Status == OK || f.Status == Warn {
-				good++
-			}
-			if one.Leaf != nil && (nearest.IsZero() || one.Leaf.NotAfter.Before(nearest)) {
-				nearest, lead = one.Leaf.NotAfter, v
-			}
-		}
-		lines = append(lines, d.onDisk(v)...)
+		d.weighEndpoint(&b, v)
 	}
-	text, note := fmt.Sprintf("%d of %d good", good, served), ""
-	if read == 0 {
-		text = fmt.Sprintf("0 of %d read", served)
+	text, note := fmt.Sprintf("%d of %d good", b.good, b.served), ""
+	if b.read == 0 {
+		text = fmt.Sprintf("0 of %d read", b.served)
 	}
-	if skipped > 0 {
-		note = fmt.Sprintf("%d not tried from here", skipped)
+	if b.skipped > 0 {
+		note = fmt.Sprintf("%d not tried from here", b.skipped)
 	}
-	d.add(true, lead.fact("SSL certificates", text, statusIf(good < served, status), note))
-	renewal := Fact{Name: "Rotation", Value: "AUTOMATIC", Status: NA, Source: "renewal in warroom.yaml"}
-	if d.c.Renewal == RenewalManual {
-		renewal.Value, renewal.Note = "MANUAL", "nothing renews these certificates"
-		if status == Warn {
-			renewal.Status = Warn
-		}
+	status := statusIf(b.good < b.served, b.status)
+	inACM, acmStatus := d.weighListeners(&b)
+	switch {
+	case len(all) == 0:
+		text, status = inACM, acmStatus
+	case l.ok:
+		note = strings.TrimPrefix(note+"; ACM: "+inACM, "; ")
+		status = Worst(status, statusIf(acmStatus > Warn, acmStatus))
 	}
+	d.add(true, b.lead.fact("SSL certificates", text, status, note).on(l.basis))
+	renewal := d.renewal(&b)
 	d.add(true, renewal)
 	next, nextStatus, note := "?", Unknown, "no certificate was seen"
-	if !nearest.IsZero() {
-		next, note = Span(nearest.Sub(d.now)), ""
-		nextStatus = d.certStatus(lead.data, nearest)
-		if !nearest.After(d.now) {
-			next = "EXPIRED"
-			note = Ago(d.now, nearest)
+	if !b.nearest.IsZero() {
+		next, nextStatus, note = Span(b.nearest.Sub(d.now)), b.nearestStatus, b.nearestOf
+		if !b.nearest.After(d.now) {
+			next, note = "EXPIRED", Ago(d.now, b.nearest)
 		}
 	}
-	f := lead.fact("Next expiry", next, nextStatus, note)
+	f := b.lead.fact("Next expiry", next, nextStatus, note)
 	f.Formula = "the earliest notAfter of every leaf served at every address"
+	if l.planned {
+		f.Formula += ", and of every certificate of its listeners in ACM"
+	}
 	d.add(true, f)
-	for _, l := range lines {
+	for _, l := range b.lines {
 		d.add(false, l)
 		if l.Status == Unknown {
 			d.say(Unknown, "NOT READ", l.Name+": "+l.Note)
 		}
 	}
-	if nextStatus == Warn && renewal.Value == "MANUAL" {
+	if nextStatus == Warn && renewal.Value == "MANUAL" && !b.nearestRenewed {
 		d.say(Warn, "MANUAL", "expires in "+next+" and nothing renews it")
 	}
 	d.say(OK, "VALID", "")
 }
 
-// certStatus finds the leaf that ends at end and judges its remaining life.
-func (d *deriver) certStatus(e Endpoint, end time.Time) Status {
-	for _, one := range e.Addresses {
-		if one.Leaf != nil && one.Leaf.NotAfter.Equal(end) {
-			s, _ := d.life(*one.Leaf)
-			return s
+// balance is what one balancer's certificates come to.
+type balance struct {
+	listeners
+	served, read, good, skipped int
+	status                      Status // the worst of what endpoints serve
+	lines                       []Fact
+
+	nearest        time.Time // zero: no certificate was seen
+	nearestStatus  Status
+	nearestOf      string // the certificate, where ACM told of it
+	nearestRenewed bool   // ACM renews it
+	lead           basis  // the read that told of it; before that, any
+	unmanaged      bool   // an endpoint serves what is not ACM's
+}
+
+// ends takes a certificate's end into account.
+func (b *balance) ends(at time.Time, status Status, of string, renewed bool, from basis) {
+	if b.nearest.IsZero() || at.Before(b.nearest) {
+		b.nearest, b.nearestStatus, b.nearestOf, b.nearestRenewed, b.lead = at, status, of, renewed, from
+	}
+}
+
+// weighEndpoint judges what the addresses of one endpoint present.
+func (d *deriver) weighEndpoint(b *balance, v seen[Endpoint]) {
+	if b.lead.slot == nil {
+		b.lead = v.basis
+	}
+	if !v.ok {
+		f := v.fact(v.slot.Last.Key.Item, "?", Unknown, "")
+		b.lines = append(b.lines, f)
+		b.served++
+		b.status = Worst(b.status, f.Status)
+		if b.nearest.IsZero() {
+			b.lead = v.basis
+		}
+		return
+	}
+	for _, one := range v.data.Addresses {
+		if one.Failure != nil && one.Failure.Kind == NoCheck {
+			// This machine cannot reach the address at all (IPv6 without a
+			// route): that says nothing about the endpoint.
+			b.skipped++
+			b.lines = append(b.lines, v.fact(one.Address+" "+v.data.ServerName, "NOT TRIED", NA, one.Failure.brief()))
+			continue
+		}
+		b.served++
+		f := d.servedBy(v, one, b)
+		b.lines = append(b.lines, f)
+		b.status = Worst(b.status, f.Status)
+		if f.Status == OK || f.Status == Warn {
+			b.good++
+		}
+		if one.Leaf == nil {
+			continue
+		}
+		b.read++
+		status, _ := d.life(*one.Leaf)
+		in, known := b.bySerial(one.Leaf.Serial)
+		if known && in.renews() {
+			status, _ = d.managedLife(in)
+		}
+		b.unmanaged = b.unmanaged || !known
+		b.ends(one.Leaf.NotAfter, status, "", known && in.renews(), v.basis)
+	}
+	b.lines = append(b.lines, d.onDisk(v)...)
+}
+
+// renewal is who renews the certificates: what warroom.yaml says, except for those
+// that ACM renews by itself.
+func (d *deriver) renewal(b *balance) Fact {
+	f := Fact{Name: "Rotation", Value: "AUTOMATIC", Status: NA, Source: "renewal in warroom.yaml"}
+	var manual []string
+	for _, c := range b.certificates {
+		if !c.renews() {
+			manual = append(manual, c.called())
 		}
 	}
-	return Unknown
+	switch {
+	case b.ok && len(b.certificates) > 0 && len(manual) == 0 && !b.unmanaged:
+		f = b.fact("Rotation", "AUTOMATIC", NA, "ACM renews "+count(len(b.certificates), "certificate"))
+	case d.c.Renewal == RenewalManual:
+		f.Value, f.Note = "MANUAL", "nothing renews these certificates"
+		if len(manual) > 0 {
+			f = b.fact(f.Name, f.Value, NA, "nothing renews "+fewOf(manual, 3)+": imported, or not eligible for renewal by ACM")
+			f.Source += "; renewal in warroom.yaml"
+		}
+		if f.Status != Unknown && (b.status == Warn || b.nearestStatus == Warn && !b.nearestRenewed) {
+			f.Status = Worst(f.Status, Warn)
+		}
+	}
+	return f
+}
+
+// fewOf are the first few of a list in words.
+func fewOf(list []string, most int) string {
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
 }
 
 // life judges what is left of a certificate: by days and as a share of its
@@ -128,7 +188,7 @@ func (d *deriver) life(c Certificate) (Status, string) {
 }
 
 // servedBy judges what one address presented.
-func (d *deriver) servedBy(v seen[Endpoint], one Served) Fact {
+func (d *deriver) servedBy(v seen[Endpoint], one Served, b *balance) Fact {
 	name := one.Address + " " + v.data.ServerName
 	if one.Leaf == nil {
 		f := v.fact(name, "NO CERTIFICATE", Unknown, "")
@@ -141,6 +201,10 @@ func (d *deriver) servedBy(v seen[Endpoint], one Served) Fact {
 		return f
 	}
 	status, left := d.life(*one.Leaf)
+	managed, known := b.bySerial(one.Leaf.Serial)
+	if known && managed.renews() {
+		status, left = d.managedLife(managed)
+	}
 	word := "VALID"
 	notes := []string{left}
 	fault := func(s Status, w, note string) {
@@ -165,6 +229,14 @@ func (d *deriver) servedBy(v seen[Endpoint], one Served) Fact {
 		fault(Fail, "NOT RELOADED", "serves serial "+one.Leaf.Serial+", on disk is "+disk.Serial)
 	} else if disk != nil {
 		notes = append(notes, "serves what is on disk")
+	}
+	if known {
+		notes = append(notes, "as its listener has it in ACM")
+	} else if other := b.other(one.Address, v.data.ServerName); other != "" {
+		fault(Warn, "", "its listener has serial "+other+" in ACM for this name: something else answers here, or the change has not arrived")
+		if word == "VALID" {
+			word = "ANOTHER"
+		}
 	}
 	leaf := one.Leaf
 	notes = append(notes, "serial "+leaf.Serial, "for "+strings.Join(leaf.Names, ", "), "by "+leaf.Issuer)

@@ -87,6 +87,7 @@ func (d *deriver) rotationFunction() {
 	}
 	d.add(false, reserved.fact("Concurrency", free, statusIf(blocked, Fail), ""))
 	d.add(false, policy.fact("Secrets Manager may invoke", yes(policy.data.SecretsManagerMayInvoke), statusIf(barred, Fail), ""))
+	d.permissions(failing)
 	if cfg.ok {
 		d.add(false, cfg.fact("Last update", strings.ToUpper(c.LastUpdate), statusIf(c.LastUpdate == "Failed", Warn), Ago(d.now, c.LastModified)))
 		d.add(false, cfg.fact("Runtime", c.Runtime, NA, ""))
@@ -96,6 +97,86 @@ func (d *deriver) rotationFunction() {
 	}
 	for _, line := range logs.data.Errors {
 		d.add(false, logs.fact("Log "+line.At.UTC().Format("15:04:05"), gist(line.Text), NA, ""))
+	}
+}
+
+// permissions says what the function's role may do of what rotation needs, as IAM
+// simulates it. What it lacks explains a failure, or foretells one.
+func (d *deriver) permissions(failing bool) {
+	v := see[Permissions](d.derivation, d.c.ID, CheckPermissions, "")
+	if !v.planned {
+		return
+	}
+	type need struct {
+		action  string
+		lacking []Permission
+	}
+	var needs []*need
+	byAction := map[string]*need{}
+	for _, p := range v.data.Permissions {
+		n := byAction[p.Action]
+		if n == nil {
+			n = &need{action: p.Action}
+			byAction[p.Action] = n
+			needs = append(needs, n)
+		}
+		if p.Decision != "allowed" {
+			n.lacking = append(n.lacking, p)
+		}
+	}
+	may, unsure := 0, 0
+	var lacks []string
+	var lines []Fact
+	for _, n := range needs {
+		if len(n.lacking) == 0 {
+			may++
+			continue
+		}
+		first := n.lacking[0]
+		on := " on " + named(first.Resource)
+		if more := len(n.lacking) - 1; more > 0 {
+			on += fmt.Sprintf(" and %d more", more)
+		}
+		why, status := "no policy of its role allows it", statusIf(failing, Fail)
+		if status != Fail {
+			status = Warn
+		}
+		switch {
+		case first.Lacks != "":
+			// The policy has conditions whose keys a simulation cannot know.
+			why, status = "it hangs on "+first.Lacks+", which a simulation does not know", Unknown
+			unsure++
+		case first.Decision == "explicitDeny":
+			why = "denied"
+			if first.By != "" {
+				why += " by " + first.By
+			}
+		}
+		lacks = append(lacks, n.action+on)
+		lines = append(lines, v.fact("Role and "+n.action, "DENIED", status, strings.TrimPrefix(on, " ")+": "+why))
+		if status == Unknown {
+			lines[len(lines)-1].Value = "?"
+		}
+	}
+	text, status, note := fmt.Sprintf("%d of %d", may, len(needs)), OK, ""
+	if len(lacks) > 0 {
+		note = "lacks " + fewOf(lacks, 2)
+		status = Warn
+		switch {
+		case unsure == len(lacks):
+			status, note = Unknown, "cannot tell "+fewOf(lacks, 2)
+		case failing:
+			status = Fail
+		}
+	}
+	f := v.fact("Role may", text, status, note)
+	if f.Status == Warn {
+		d.say(Warn, "LACKS RIGHTS", "its role "+note)
+	}
+	f.Formula = "of the actions that rotation needs, those that IAM's simulation of the role allows on every secret that it rotates and their keys; policies of the secrets, of the keys and of the organisation may decide otherwise"
+	d.add(false, f)
+	for _, line := range lines {
+		d.add(false, line)
 	}
 }
 

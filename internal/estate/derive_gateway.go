@@ -64,7 +64,94 @@ func (d *deriver) gateway() {
 		}
 		d.add(false, issuer.fact("Issuer keys", count(len(keys), "key"), status, note))
 	}
+	d.authorizers(with, issuer)
 	d.say(OK, "HEALTHY", "")
+}
+
+// authorizers: whether what the API accepts is what warroom.yaml calls its issuer
+// and what the probe's token says of itself.
+func (d *deriver) authorizers(with seen[GatewayProbe], issuer seen[IssuerKeys]) {
+	v := see[Authorizers](d.derivation, d.c.ID, CheckAuthorizers, "")
+	if !v.planned {
+		return
+	}
+	list := v.data.Authorizers
+	if !v.ok || len(list) == 0 {
+		// Authorization by IAM needs none; a token does.
+		d.add(false, v.fact("Authorizers", "NONE", statusIf(with.planned || issuer.planned, Warn), "nothing of this API looks at a token"))
+		return
+	}
+	var tokens []Authorizer // those that take a JWT of a known issuer
+	for _, a := range list {
+		if a.Issuer != "" {
+			tokens = append(tokens, a)
+		}
+	}
+	for _, a := range list {
+		f := v.fact("Authorizer "+a.Name, a.Type, OK, strings.Join(present(a.ID, a.Issuer, prefixed("audience ", strings.Join(a.Audience, ", ")), a.Function), "; "))
+		if a.Issuer != "" && issuer.ok && !sameIssuer(a.Issuer, issuer.data.Issuer) && f.Status == OK {
+			f = v.fact(f.Name, "OTHER ISSUER", Warn, "it trusts "+a.Issuer+", warroom.yaml says "+issuer.data.Issuer).on(issuer.basis)
+		}
+		d.add(false, f)
+	}
+	if with.ok && with.data.Issuer != "" && len(tokens) > 0 {
+		word, status, note := fits(with.data, tokens)
+		f := v.fact("Token fits", word, status, note).on(with.basis)
+		f.Formula = "iss and aud of the probe's token, unverified, against the issuer and audience of every JWT authorizer"
+		d.add(false, f)
+		if f.Status == Fail {
+			d.say(Fail, word, note)
+		}
+	}
+}
+
+// fits judges whether some authorizer takes a token of this issuer and audience.
+// What the gateway accepted fits after all: another route may have another
+// authorizer.
+func fits(p GatewayProbe, tokens []Authorizer) (word string, status Status, note string) {
+	bad := Fail
+	if p.Code >= 200 && p.Code < 300 {
+		bad = Warn
+	}
+	trusted := false
+	var wanted, issuers []string
+	for _, a := range tokens {
+		issuers = append(issuers, a.Issuer)
+		switch {
+		case a.Issuer != p.Issuer:
+			continue
+		case len(a.Audience) == 0 || p.Audience == "": // client_id can stand for it
+			return "YES", OK, ""
+		}
+		trusted = true
+		for _, one := range strings.Fields(p.Audience) {
+			if slices.Contains(a.Audience, one) {
+				return "YES", OK, ""
+			}
+		}
+		wanted = append(wanted, a.Audience...)
+	}
+	if trusted {
+		return "WRONG AUDIENCE", bad, "the token is for " + p.Audience + ", the authorizer takes " + fewOf(wanted, 3)
+	}
+	note = "the token is of " + p.Issuer + ", the authorizer trusts " + fewOf(issuers, 3)
+	for _, one := range issuers {
+		if sameIssuer(one, p.Issuer) {
+			note += ": they differ by a slash, and are compared letter by letter"
+		}
+	}
+	return "WRONG ISSUER", bad, note
+}
+
+// sameIssuer compares two issuers without a slash at the end.
+func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
+
+// prefixed puts a word before a text, where there is one.
+func prefixed(word, text string) string {
+	if text == "" {
+		return ""
+	}
+	return word + text
 }
 
 // verdict is what the gateway made of the probe's token.
