@@ -73,9 +73,9 @@ func (b vaultBuilder) sliced(p Probe) Probe {
 // value is read: LIST of metadata brings none.
 func (b vaultBuilder) count() Probe {
 	var r rounds
-	mounts := 0
+	mounts, usable := 0, false
 	begin := func(ctx context.Context) (*walk, error) {
-		engines, err := b.here.engines(ctx)
+		engines, some, err := b.here.engines(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (b vaultBuilder) count() Probe {
 			return visited{names: names}, err
 		}
 		roots := kvFolders(engines)
-		mounts = len(roots)
+		mounts, usable = len(roots), some
 		for _, f := range roots {
 			w.add(f)
 		}
@@ -102,7 +102,7 @@ func (b vaultBuilder) count() Probe {
 		}
 		c := estate.VaultCount{
 			Secrets: seen, Folders: listed, Mounts: mounts, Denied: w.denied, Unlisted: w.unlisted,
-			Complete: !running && w.complete(), Running: running, Estimate: estimate, Limit: b.conf.Limit,
+			Complete: !running && w.complete(), Running: running, Estimate: estimate, Limit: b.conf.Limit, Usable: usable,
 		}
 		if c.Complete {
 			c.Estimate = c.Secrets

@@ -82,18 +82,17 @@ func (m vaultMount) version() string {
 
 // engines are the secrets engines of a cluster. Where the token may not see all, it
 // is asked for those that it may use, which every token may ask.
-func (s vaultSide) engines(ctx context.Context) (vaultMounted, error) {
-	var all vaultMounted
-	err := s.Read(ctx, clients.VaultNamespace, "sys/mounts", &all)
+func (s vaultSide) engines(ctx context.Context) (all vaultMounted, usable bool, err error) {
+	err = s.Read(ctx, clients.VaultNamespace, "sys/mounts", &all)
 	var f *estate.Failure
 	if !errors.As(err, &f) || f.Kind != estate.Denied {
-		return all, err
+		return all, false, err
 	}
-	var usable struct{ Secret vaultMounted }
-	if s.Read(ctx, clients.VaultNamespace, "sys/internal/ui/mounts", &usable) != nil {
-		return nil, err
+	var own struct{ Secret vaultMounted }
+	if s.Read(ctx, clients.VaultNamespace, "sys/internal/ui/mounts", &own) != nil {
+		return nil, false, err
 	}
-	return usable.Secret, nil
+	return own.Secret, true, nil
 }
 
 func (b vaultBuilder) audit() Probe {

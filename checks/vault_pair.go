@@ -71,11 +71,11 @@ func (b vaultBuilder) pair(there vaultSide) Probe {
 		if there.broken != nil {
 			return nil, there.broken
 		}
-		original, err := there.engines(ctx)
+		original, _, err := there.engines(ctx)
 		if err != nil {
 			return nil, there.blame(err)
 		}
-		copied, err := b.here.engines(ctx)
+		copied, _, err := b.here.engines(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -27,11 +27,11 @@ func (b vaultBuilder) staticRoles() Probe {
 }
 
 func (b vaultBuilder) readStaticRoles(ctx context.Context) (estate.Data, error) {
-	engines, err := b.here.engines(ctx)
+	engines, usable, err := b.here.engines(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := estate.VaultStaticRoles{Roles: []estate.VaultStaticRole{}}
+	out := estate.VaultStaticRoles{Roles: []estate.VaultStaticRole{}, Usable: usable}
 	for _, mount := range slices.Sorted(maps.Keys(engines)) {
 		if engines[mount].Type != "database" {
 			continue

@@ -12,7 +12,7 @@ import (
 
 const (
 	nextVaultToken  = "log in to Vault again, or correct token_file, VAULT_TOKEN or ~/.vault-token"
-	nextVaultDenied = "allow this read to the token's policies; the docs list what each read needs"
+	nextVaultDenied = "allow this read to the token's policies"
 	nextVaultSealed = "unseal it with its key shares, or see why its automatic unseal fails"
 )
 
@@ -31,7 +31,7 @@ func sortVault(e *api.ResponseError) (estate.FailureKind, string, string) {
 	has := func(words string) bool { return strings.Contains(said, words) }
 	switch code := e.StatusCode; {
 	case has("Vault is sealed"):
-		return estate.Sealed, said, nextVaultSealed
+		return estate.Sealed, strings.Trim(strings.TrimPrefix(said, "Vault is sealed"), ", "), nextVaultSealed
 	case has("invalid token"), has("bad token"), has("missing client token"):
 		return estate.NoIdentity, text, nextVaultToken
 	case code == http.StatusTooManyRequests:

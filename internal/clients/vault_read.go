@@ -74,7 +74,7 @@ func (v *Vault) Refusal(a VaultAnswer, path string) *estate.Failure {
 // is kept of it. The error is an *estate.Failure: Denied is told from NoIdentity
 // by asking for the token itself, and Missing is an answer of Vault's own.
 func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any) error {
-	return v.fetch(ctx, scope, path, nil, v.doing("read", path), func(body []byte) error {
+	return v.fetch(ctx, scope, path, "read", func(body []byte) error {
 		var frame struct{ Data json.RawMessage }
 		if err := json.Unmarshal(body, &frame); err != nil {
 			return err
@@ -90,7 +90,7 @@ func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any
 // knows no empty folder: what does not exist lists as nothing.
 func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
 	var names []string
-	err := v.fetch(ctx, VaultNamespace, path, map[string][]string{"list": {"true"}}, v.doing("list", path), func(body []byte) error {
+	err := v.fetch(ctx, VaultNamespace, path, "list", func(body []byte) error {
 		var frame struct {
 			Data *struct{ Keys []string }
 		}
@@ -113,17 +113,27 @@ func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
 // vaultNothing is how Vault answers for what is not there: with no words.
 const vaultNothing = "HTTP 404"
 
-func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params map[string][]string, doing string, take func([]byte) error) error {
+// fetch makes a read or a list, which are the names of the capabilities they need.
+func (v *Vault) fetch(ctx context.Context, scope VaultScope, path, what string, take func([]byte) error) error {
+	doing := v.doing(what, path)
 	client, err := v.session(scope, false)
 	if err != nil {
 		return v.set.Failure(err, doing)
+	}
+	var params map[string][]string
+	if what == "list" {
+		params = map[string][]string{"list": {"true"}}
 	}
 	res, err := vaultGet(ctx, client, path, params)
 	if res != nil && res.Response != nil {
 		defer func() { _ = res.Body.Close() }()
 	}
 	if err != nil {
-		return v.judge(ctx, client, err, doing)
+		f := v.judge(ctx, client, err, doing)
+		if f.Kind == estate.Denied {
+			f.Next = v.set.Text(fmt.Sprintf("give the token's policy path %q { capabilities = [%q] }", path, what), DetailLimit) + f.Next
+		}
+		return f
 	}
 	body, err := io.ReadAll(res.Body)
 	if err == nil {
@@ -146,7 +156,7 @@ func vaultGet(ctx context.Context, client *api.Client, path string, params map[s
 }
 
 func (v *Vault) doing(what, path string) string {
-	return fmt.Sprintf("%s %s of Vault cluster %s", what, path, v.cluster.Name)
+	return fmt.Sprintf("%s %s of Vault cluster %s", what, v.set.Text(path, DetailLimit), v.cluster.Name) // a path has names of theirs
 }
 
 // Text makes words of this Vault fit to be kept.
@@ -176,12 +186,13 @@ func (v *Vault) judge(ctx context.Context, client *api.Client, err error, doing 
 		f.Detail = "there is no token; " + f.Detail
 		return f
 	}
+	f.Next = ""
 	switch state := v.ofToken(ctx, client); {
 	case state.wrong:
 		f.Kind, f.Next = estate.NoIdentity, nextVaultToken
 		f.Detail += "; the token is not valid"
 	case !state.valid:
-		f.Next += "; whether the token is valid could not be read"
+		f.Next = "; whether the token is valid could not be read"
 	}
 	return f
 }

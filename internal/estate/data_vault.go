@@ -129,6 +129,7 @@ type VaultCount struct {
 	Running  bool // the count goes on: Secrets is its progress
 	Estimate int  // of all, from the share of folders that were listed; equal to Secrets when Complete
 	Limit    int  // listings that one count may make
+	Usable   bool // the list of mounts is denied: only those are in it that the token may use
 }
 
 // VaultStaticRole is a database role whose password Vault rotates.
@@ -147,6 +148,7 @@ type VaultStaticRole struct {
 type VaultStaticRoles struct {
 	Roles   []VaultStaticRole
 	Partial bool // there are more than one read may look at
+	Usable  bool // the list of mounts is denied: only roles of those are in it that the token may use
 }
 
 // VaultToken is what lookup-self says of the token with which we read.

@@ -112,8 +112,11 @@ func (d *deriver) vaultSecrets(v seen[VaultCount]) Fact {
 	case !c.Complete && c.Estimate > c.Secrets:
 		word = "about " + thousands(roughly(c.Estimate))
 		note = fmt.Sprintf("%s seen in %s; a count lists at most %s", thousands(c.Secrets), count(c.Folders, "folder"), thousands(c.Limit))
-	case !c.Complete:
+	case !c.Complete || c.Usable:
 		word = "at least " + word
+	}
+	if c.Usable {
+		note += " that the token may use"
 	}
 	if n := c.Denied; n > 0 {
 		status = Unknown

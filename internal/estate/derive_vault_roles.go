@@ -20,7 +20,7 @@ func (d *deriver) vaultRoles(reads vaultReads) {
 	}
 	roles := v.data.Roles
 	if v.ok && len(roles) == 0 {
-		d.add(false, v.fact("Static roles", "none", NA, "no database mount has any"))
+		d.add(false, v.fact("Static roles", "none", NA, map[bool]string{false: "no database mount has any", true: "no database mount that the token may use has any"}[v.data.Usable]))
 		return
 	}
 	at := d.now
@@ -55,6 +55,9 @@ func (d *deriver) vaultRoles(reads vaultReads) {
 		}
 	case unread > 0:
 		status, note = Unknown, fmt.Sprintf("%d of them could not be read", unread)
+	}
+	if v.data.Usable {
+		note += "; only those of mounts that the token may use"
 	}
 	if v.data.Partial {
 		note += "; there are more than are read"
