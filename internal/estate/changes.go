@@ -215,8 +215,7 @@ func (x *changeReader) index() {
 	t := x.s.Topology
 	for i := range t.Secrets {
 		s := &t.Secrets[i]
-		store, _ := t.Component(s.Store)
-		x.call(cmp.Or(s.Name, s.ID), touched{secret: s.ID, system: store.System})
+		x.call(cmp.Or(s.Name, s.ID), touched{secret: s.ID, system: t.systemOf(s.Store)})
 	}
 	for i := range t.Components {
 		c := &t.Components[i]

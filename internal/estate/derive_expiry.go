@@ -197,8 +197,7 @@ func (d *derivation) watchedIn(c *Component) map[string]bool {
 	names := make(map[string]bool, len(d.t.Secrets))
 	for i := range d.t.Secrets {
 		s := &d.t.Secrets[i]
-		store, _ := d.t.Component(s.Store)
-		if s.Store == c.ID || c.System != "" && store.System == c.System {
+		if s.Store == c.ID || c.System != "" && d.t.systemOf(s.Store) == c.System {
 			names[named(cmp.Or(s.Name, s.ID))] = true
 		}
 	}

@@ -16,10 +16,11 @@ const deliveredWithin = 6 * time.Hour
 func (d *deriver) secretStore() {
 	trails := seeAll[Trails](d.derivation, d.c.ID, CheckTrails)
 	vaults := d.vaultsOf()
-	if len(trails)+len(vaults) == 0 && len(d.accountSecrets()) == 0 {
+	secrets := d.accountSecrets()
+	if len(trails)+len(vaults)+len(secrets) == 0 {
 		return
 	}
-	d.encrypted(vaults)
+	d.encrypted(secrets, vaults)
 	d.accessLogs(trails, vaults)
 	d.auditTrail(trails, vaults)
 	for _, v := range trails {
@@ -39,6 +40,14 @@ func (d *deriver) secretStore() {
 		}
 	}
 	d.say(OK, "PROTECTED", "")
+}
+
+// systemOf is the account or cluster of a component.
+func (t *Topology) systemOf(id ID) string {
+	if i, ok := t.byID[id]; ok {
+		return t.Components[i].System
+	}
+	return ""
 }
 
 // vaultsOf are the Vault components that stand for the clusters of a store.
@@ -70,7 +79,7 @@ func (d *deriver) accountSecrets() []*StoredSecret {
 	var out []*StoredSecret
 	for i := range d.t.Secrets {
 		s := &d.t.Secrets[i]
-		if c, ok := d.t.Component(s.Store); ok && c.System != "" && slices.Contains(d.c.Sources, c.System) {
+		if system := d.t.systemOf(s.Store); system != "" && slices.Contains(d.c.Sources, system) {
 			out = append(out, s)
 		}
 	}
@@ -79,15 +88,15 @@ func (d *deriver) accountSecrets() []*StoredSecret {
 
 // encrypted: Secrets Manager encrypts whatever it stores, under a key that must be
 // usable; Vault behind its barrier once it is initialised.
-func (d *deriver) encrypted(vaults []*Component) {
+func (d *deriver) encrypted(secrets []*StoredSecret, vaults []*Component) {
 	var x gathered
 	word, status := "YES", OK
 	var notes []string
 	managed, others := 0, 0
 	byKey := map[string]int{}
 	var keys []string
-	for _, s := range d.accountSecrets() {
-		v := see[SecretDescription](d.derivation, s.Store, CheckDescribe, s.ID)
+	for _, s := range secrets {
+		v := &d.secret(s.ID).seen
 		x.add(v.basis)
 		switch ref := v.data.KMSKey; {
 		case !v.ok:
