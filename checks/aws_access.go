@@ -141,42 +141,34 @@ func (b awsBuilder) unseen(ctx context.Context, s *clients.AWSServices, end time
 var oneTerm = regexp.MustCompile(`^"([^"]+)"$`)
 
 // lineCount is how many lines of a log group match, minute by minute. Lines do not
-// change: each read counts the last minutes anew, and what it counted before makes
-// the windows to compare with.
+// change: each read counts the last minutes anew, and with what is left of its
+// pages counts further back, until there are all windows to compare with.
 type lineCount struct {
 	mu       sync.Mutex
 	from, to time.Time // counted without a gap, in whole minutes; zero before the first
-	minutes  series
+	blind    bool      // the server begins at the oldest: the past cannot be had piece by piece
+	minutes  map[int64]float64
 }
 
 // failedByLogs counts the lines of a log group that match.
 func (b awsBuilder) failedByLogs(name string, l *config.LogCount, own *ownCalls) Probe {
 	window := b.windowOf(time.Minute)
-	asked := l.Group + " " + l.Pattern
-	count := &lineCount{}
-	return b.paged(b.probe(estate.CheckFailedAuths, name, "logs FilterLogEvents", asked, "count failed authentications in "+l.Group, b.cfg.Checks.SlowEvery,
+	count := &lineCount{minutes: map[int64]float64{}}
+	return b.paged(b.probe(estate.CheckFailedAuths, name, "logs FilterLogEvents", l.Group+" "+l.Pattern, "count failed authentications in "+l.Group, b.cfg.Checks.SlowEvery,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
 			count.mu.Lock()
 			defer count.mu.Unlock()
 			end := wholePeriods(time.Now(), time.Minute)
-			from := end.Add(-window)
-			if again := count.to.Add(-countLate); !count.to.IsZero() && again.After(from) {
-				from = again
-			}
-			counted, partial, err := b.countLines(ctx, s, l, from)
+			partial, err := b.recount(ctx, s, l, count, end, window)
 			if err != nil {
 				return nil, err
-			}
-			count.add(counted, from, end, window)
-			if partial {
-				count.from, count.to = time.Time{}, time.Time{} // all of it is counted again
 			}
 			out := estate.FailedAuths{
 				Source: name, Window: window, Total: -1, Partial: partial,
 				Metric: "lines of " + clients.Strip(l.Group, nameLimit) + " that match " + clients.Strip(l.Pattern, nameLimit),
 			}
-			lines := inWindows(count.minutes, end, window)
-			ours := inWindows(own.among(count.minutes, time.Minute), end, window)
+			all := count.series()
+			lines, ours := inWindows(all, end, window), inWindows(own.among(all, time.Minute), end, window)
 			out.Failed, out.Ours = max(lines[0]-ours[0], 0), ours[0]
 			for i := 1; i <= earlierWindows && !partial; i++ {
 				if count.from.After(end.Add(-time.Duration(i+1) * window)) {
@@ -185,60 +177,127 @@ func (b awsBuilder) failedByLogs(name string, l *config.LogCount, own *ownCalls)
 				out.Earlier = append(out.Earlier, max(lines[i]-ours[i], 0))
 			}
 			return out, nil
-		}), 6)
+		}), 8)
 }
 
-// add takes the lines counted from a minute to end in place of what was counted of
-// those minutes before.
-func (c *lineCount) add(lines series, from, end time.Time, window time.Duration) {
-	first := end.Add(-(1 + earlierWindows) * window)
+// recount brings a count up to date. partial says that there was more within the
+// window than one read may look at.
+func (b awsBuilder) recount(ctx context.Context, s *clients.AWSServices, l *config.LogCount, c *lineCount, end time.Time, window time.Duration) (partial bool, err error) {
+	from := end.Add(-window)
+	if again := c.to.Add(-countLate); !c.to.IsZero() && again.After(from) {
+		from = again
+	}
+	pages := countPages
+	found, err := b.countLines(ctx, s, l, from, end, &pages)
+	if err != nil {
+		return false, err
+	}
 	if c.to.IsZero() || from.After(c.to) {
 		c.from = from
+		clear(c.minutes)
 	}
-	var left series
-	for i, at := range c.minutes.at {
-		if at.Before(from) && !at.Before(first) && !at.Before(c.from) {
-			left.at, left.values = append(left.at, at), append(left.values, c.minutes.values[i])
+	c.take(found.minutes, from, end)
+	c.to = end
+	if !found.whole {
+		c.to = time.Time{} // all of it is counted again
+		return true, nil
+	}
+	first := end.Add(-(1 + earlierWindows) * window)
+	if pages > 0 && !c.blind && c.from.After(first) {
+		before, err := b.countLines(ctx, s, l, first, c.from, &pages)
+		switch {
+		case err != nil: // the count itself stands; the past is counted later
+		case before.whole:
+			c.take(before.minutes, first, c.from)
+			c.from = first
+		case before.rising:
+			c.blind = true
+		default: // the minute in which it was cut off is counted again
+			cut := before.oldest.Truncate(time.Minute).Add(time.Minute)
+			c.take(before.minutes, cut, c.from)
+			if cut.Before(c.from) {
+				c.from = cut
+			}
 		}
 	}
-	c.minutes = series{append(left.at, lines.at...), append(left.values, lines.values...)}
-	c.to = end
 	if c.from.Before(first) {
 		c.from = first
 	}
+	for minute := range c.minutes {
+		if minute < c.from.Unix()/60 {
+			delete(c.minutes, minute)
+		}
+	}
+	return false, nil
 }
 
-// countLines counts the lines that match since a time, by minute. partial says
-// that there were more than one read may look at.
-func (b awsBuilder) countLines(ctx context.Context, s *clients.AWSServices, l *config.LogCount, since time.Time) (out series, partial bool, err error) {
+// take takes the lines counted from one minute to another in place of what was
+// counted of those minutes before.
+func (c *lineCount) take(lines map[int64]float64, from, end time.Time) {
+	for minute := range c.minutes {
+		if minute >= from.Unix()/60 && minute < end.Unix()/60 {
+			delete(c.minutes, minute)
+		}
+	}
+	for minute, n := range lines {
+		if minute >= from.Unix()/60 {
+			c.minutes[minute] = n
+		}
+	}
+}
+
+func (c *lineCount) series() series {
+	var out series
+	for _, minute := range slices.Sorted(maps.Keys(c.minutes)) {
+		out.at, out.values = append(out.at, time.Unix(minute*60, 0).UTC()), append(out.values, c.minutes[minute])
+	}
+	return out
+}
+
+// countedLines is what one count came to.
+type countedLines struct {
+	minutes map[int64]float64 // by Unix minute
+	whole   bool              // all of the time was looked at
+	oldest  time.Time         // the oldest line met, where it was not
+	rising  bool              // the lines came oldest first
+}
+
+// countLines counts the lines that match from a time to another.
+func (b awsBuilder) countLines(ctx context.Context, s *clients.AWSServices, l *config.LogCount, from, to time.Time, pages *int) (countedLines, error) {
 	in := &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: aws.String(l.Group), StartTime: aws.Int64(since.UnixMilli()), FilterPattern: aws.String(l.Pattern),
-		Limit: aws.Int32(countLimit), StartFromHead: aws.Bool(false), // where not all can be read, the newest
+		LogGroupName: aws.String(l.Group), StartTime: aws.Int64(from.UnixMilli()), EndTime: aws.Int64(to.UnixMilli() - 1),
+		FilterPattern: aws.String(l.Pattern), Limit: aws.Int32(countLimit),
+		StartFromHead: aws.Bool(false), // where not all can be read, the newest
 	}
 	term := oneTerm.FindStringSubmatch(l.Pattern)
-	minutes := map[int64]float64{}
-	partial = true
-	for range countPages {
+	out := countedLines{minutes: map[int64]float64{}, oldest: to}
+	var newest int64 // the time of the first line
+	for *pages > 0 {
+		*pages--
 		page, err := b.logPage(ctx, s, in)
 		if err != nil {
-			return out, false, err
+			return out, err
 		}
 		for _, e := range page.Events {
 			at := aws.ToInt64(e.Timestamp)
-			if at < since.UnixMilli() || term != nil && !strings.Contains(aws.ToString(e.Message), term[1]) {
-				continue // not every server that speaks the protocol applies the filter
+			if newest == 0 {
+				newest = at
 			}
-			minutes[at/60_000]++
+			out.rising = at > newest // of the last line: streams are merged, and not every line is in its place
+			if at < from.UnixMilli() || at >= to.UnixMilli() || term != nil && !strings.Contains(aws.ToString(e.Message), term[1]) {
+				continue // not every server that speaks the protocol heeds what is asked for
+			}
+			if t := time.UnixMilli(at); t.Before(out.oldest) {
+				out.oldest = t
+			}
+			out.minutes[at/60_000]++
 		}
 		next := aws.ToString(page.NextToken)
 		if next == "" || next == aws.ToString(in.NextToken) {
-			partial = false
-			break
+			out.whole = true
+			return out, nil
 		}
 		in.NextToken = page.NextToken
 	}
-	for _, minute := range slices.Sorted(maps.Keys(minutes)) {
-		out.at, out.values = append(out.at, time.Unix(minute*60, 0).UTC()), append(out.values, minutes[minute])
-	}
-	return out, partial, nil
+	return out, nil
 }
