@@ -240,11 +240,11 @@ var assignment = regexp.MustCompile(`([A-Za-z0-9_.-]+)=("[^"]*"|'[^']*'|\S+)`)
 func withoutValues(command string) string {
 	return assignment.ReplaceAllStringFunc(command, func(pair string) string {
 		name, value, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(strings.TrimLeft(name, "-"), "record") {
+			return pair
+		}
 		if strings.ContainsAny(value, ":/") && !secretive.MatchString(name) && strings.ToUpper(name) != name {
 			return pair // container=image:tag
-		}
-		if strings.EqualFold(name, "record") || strings.HasSuffix(name, "-namespace") {
-			return pair
 		}
 		return name + "=…"
 	})

@@ -143,7 +143,11 @@ func (w *watching) guard(ctx context.Context, mine int) (f *estate.Failure) {
 			}
 		}
 	}()
-	w.Watch(ctx, func(k estate.Key, r Result) { w.post(mine, k, r) })
+	w.Watch(ctx, func(k estate.Key, r Result) {
+		if ctx.Err() == nil {
+			w.post(mine, k, r)
+		}
+	})
 	return &estate.Failure{Kind: estate.Broken, Detail: "the watch ended by itself", Next: "it is begun again by itself"}
 }
 
