@@ -303,6 +303,28 @@ func TestVaultFailures(t *testing.T) {
 	}
 }
 
+// A standby that has lost the active node sends clients to where that was: what it
+// cannot tell is no failure of its own.
+func TestVaultSendsUsOn(t *testing.T) {
+	f, active := newFakeVault(t), newFakeVault(t)
+	on := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, active.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}
+	f.does("sys/mounts", on)
+	f.does("sys/replication/status", on)
+	w := vaultsOf(t, vaultConfig(f))
+	if got := vaultData[estate.VaultMounts](t, w.read("v1", estate.CheckVaultMounts)); len(got.Mounts) == 0 {
+		t.Errorf("the active node says %+v", got)
+	}
+	active.Close()
+	for _, check := range []string{estate.CheckVaultMounts, estate.CheckVaultReplication} {
+		got := vaultFailure(t, w.read("v1", check))
+		if got.Kind != estate.OutOfReach || got.Kind.Status() != estate.Unknown || !strings.Contains(got.Detail, strings.TrimPrefix(active.URL, "http://")) {
+			t.Errorf("%s: %v", check, got)
+		}
+	}
+}
+
 func TestVaultSilence(t *testing.T) {
 	f := newFakeVault(t)
 	cfg := vaultConfig(f)

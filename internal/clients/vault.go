@@ -155,6 +155,10 @@ func (v *Vault) storedToken() (estate.Secret, error) {
 // vaultBody bounds one answer of Vault; a list of leases is the largest.
 const vaultBody = 4 << 20
 
+// sentKey marks the context of a request with where to tell that it was sent on: a
+// standby that cannot pass it to the active node itself names that node's address.
+type sentKey struct{}
+
 // boundedTransport bounds what is read of an answer.
 type boundedTransport struct{ base *http.Transport }
 
@@ -165,6 +169,11 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	}
 	if err != nil {
 		return nil, err
+	}
+	if sent, ok := req.Context().Value(sentKey{}).(*string); ok {
+		if to, err := res.Location(); err == nil {
+			*sent = to.Host
+		}
 	}
 	res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: vaultBody, free: vaultBody, nests: 100_000, parts: 500_000}, nil)
 	return res, nil

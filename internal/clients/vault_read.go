@@ -42,10 +42,11 @@ func (v *Vault) Ask(ctx context.Context, path string) (VaultAnswer, error) {
 		return VaultAnswer{}, v.set.Failure(err, doing)
 	}
 	a := VaultAnswer{Sent: time.Now()}
-	res, err := vaultGet(ctx, client, path, nil)
+	var sent string
+	res, err := vaultGet(context.WithValue(ctx, sentKey{}, &sent), client, path, nil)
 	a.Came = time.Now()
 	if res == nil || res.Response == nil {
-		return a, v.set.Failure(err, doing)
+		return a, v.sentOn(v.set.Failure(err, doing), sent)
 	}
 	defer func() { _ = res.Body.Close() }()
 	var said *api.ResponseError
@@ -92,15 +93,15 @@ func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
 	var names []string
 	err := v.fetch(ctx, VaultNamespace, path, "list", func(body []byte) error {
 		var frame struct {
-			Data *struct{ Keys []string }
+			Data struct{ Keys *[]string }
 		}
 		if err := json.Unmarshal(body, &frame); err != nil {
 			return err
 		}
-		if frame.Data == nil {
+		if frame.Data.Keys == nil {
 			return &estate.Failure{Kind: estate.BadAnswer, Detail: "the answer lacks the keys", Next: "check what listens at this address"}
 		}
-		names = frame.Data.Keys
+		names = *frame.Data.Keys
 		return nil
 	})
 	var f *estate.Failure
@@ -124,12 +125,14 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path, what string, 
 	if what == "list" {
 		params = map[string][]string{"list": {"true"}}
 	}
-	res, err := vaultGet(ctx, client, path, params)
+	var sent string
+	res, err := vaultGet(context.WithValue(ctx, sentKey{}, &sent), client, path, params)
 	if res != nil && res.Response != nil {
 		defer func() { _ = res.Body.Close() }()
 	}
 	if err != nil {
 		f := v.judge(ctx, client, err, doing)
+		v.sentOn(f, sent)
 		if f.Kind == estate.Denied {
 			f.Next = v.set.Text(fmt.Sprintf("give the token's policy path %q { capabilities = [%q] }", path, what), DetailLimit) + f.Next
 		}
@@ -143,6 +146,15 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path, what string, 
 		return v.set.Failure(err, doing)
 	}
 	return nil
+}
+
+// sentOn says of a failure that it is not this node's where it sent us on to another.
+func (v *Vault) sentOn(f *estate.Failure, to string) *estate.Failure {
+	if to != "" && (f.Kind == estate.Refused || f.Kind == estate.Silent || f.Kind == estate.Unresolved) {
+		f.Detail = v.set.Text(fmt.Sprintf("this standby sends us to the active node at %s: %s: %s", to, f.Kind, f.Detail), DetailLimit)
+		f.Kind, f.Next = estate.OutOfReach, "see whether the active node runs, and whether its api_addr can be reached from here"
+	}
+	return f
 }
 
 func vaultGet(ctx context.Context, client *api.Client, path string, params map[string][]string) (*api.Response, error) {

@@ -78,6 +78,8 @@ func (d *deriver) vaultRoles(reads vaultReads) {
 func (d *deriver) vaultRole(v seen[VaultStaticRoles], r VaultStaticRole, at time.Time) Fact {
 	every := ""
 	switch {
+	case r.Period > 0 && r.Period < time.Minute:
+		every = "every " + r.Period.String()
 	case r.Period > 0:
 		every = "every " + Span(r.Period)
 	case r.Schedule != "":
