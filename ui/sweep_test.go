@@ -28,6 +28,15 @@ func hostileWorld() *world {
 		Key: estate.Key{Component: "hostile", Check: "x", Item: hostile}, Source: hostile, At: at,
 		Failure: &estate.Failure{Kind: estate.Denied, Doing: hostile, Detail: hostile, Next: hostile},
 	})
+	w.snap = w.snap.With(
+		estate.Observation{Key: estate.Key{Component: "hostile", Check: estate.CheckChanges, Item: hostile}, Source: hostile, At: at, Data: estate.Changes{
+			Account: hostile, Partial: true, Changes: []estate.Change{{At: at, What: hostile, Target: hostile, By: hostile, From: hostile, Where: hostile, Detail: strings.Repeat(hostile, 20), Failed: hostile}},
+		}},
+		estate.Observation{Key: estate.Key{Component: "hostile", Check: estate.CheckRevisions}, Source: hostile, At: at, Data: estate.Revisions{
+			Revisions: []estate.Revision{{At: at, Name: hostile, Note: hostile}},
+		}},
+		estate.Observation{Key: estate.Key{Component: "hostile", Check: estate.CheckChanges, Item: "2"}, At: at, Failure: &estate.Failure{Kind: estate.Denied, Detail: hostile}},
+	)
 	return w
 }
 

@@ -108,6 +108,9 @@ func named(s string) string {
 		return s
 	}
 	parts := strings.SplitN(s, ":", 7)
+	if len(parts) < 6 {
+		return s
+	}
 	last := parts[len(parts)-1]
 	switch {
 	case len(parts) == 7 && parts[2] == "secretsmanager":
