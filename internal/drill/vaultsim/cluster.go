@@ -259,10 +259,14 @@ func (c *Cluster) commit(apply func(*store)) {
 	c.wal++
 	if len(c.seconds) > 0 {
 		c.log = append(c.log, entry{at: c.now(), seq: c.wal, apply: apply})
+		for _, s := range c.seconds {
+			s.catchUp() // so that the log keeps no more than they lack
+		}
 	}
 }
 
-// setup is commit for what was there before: secondaries have it at once.
+// setup is commit for what was there before: secondaries have it at once. The
+// cluster has been initialised.
 func (c *Cluster) setup(apply func(*store)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
