@@ -19,11 +19,11 @@ var needs = map[string][]string{"pgbouncer": {"postgres"}, "vault": {"postgres"}
 // Peers are all servers of the lab, in the order in which they are listed.
 func Peers() []Peer {
 	primary := &postgresPrimary{}
-	all := []Peer{
-		primary, &postgresReplica{primary: primary}, &pgbouncer{primary: primary}, &moto{}, &tlsServer{}, &tools{},
-		&vaults{primary: primary}, &kubernetes{}, &acme{}, &userManager{}, &toxiproxy{},
+	e := &estate{
+		primary: primary, replica: &postgresReplica{primary: primary}, pooler: &pgbouncer{primary: primary}, moto: &moto{}, tls: &tlsServer{}, tools: &tools{},
+		vault: &vaults{primary: primary}, kube: &kubernetes{}, systemd: &userManager{}, acme: &acme{},
 	}
-	return append(all, &estate{primary: primary, others: all})
+	return []Peer{primary, e.replica, e.pooler, e.moto, e.tls, e.tools, e.vault, e.kube, e.acme, e.systemd, &toxiproxy{}, e}
 }
 
 // Select are the peers of the comma-separated keys in only, with those that they

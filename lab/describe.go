@@ -9,6 +9,9 @@ import (
 // Variable is the environment variable that holds the path of the description.
 const Variable = "WARROOM_LAB"
 
+// descriptionFile is its name in the lab's folder.
+const descriptionFile = "lab.json"
+
 // Description says how to reach the peers. It is the JSON that tests read; it
 // holds passwords of servers that live as long as the lab.
 type Description struct {
@@ -69,6 +72,9 @@ type TLSURL struct {
 	CertificateFile string `json:"certificate_file"`
 	KeyFile         string `json:"key_file"`
 	CAFile          string `json:"ca_file"`
+	// HealthDir is a folder of files; /health/NAME answers with the file NAME. Only
+	// the first address has one.
+	HealthDir string `json:"health_dir,omitempty"`
 	// PIDFile names the process that reads its certificates anew on SIGHUP.
 	PIDFile string `json:"pid_file"`
 }

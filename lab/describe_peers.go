@@ -20,12 +20,12 @@ type VaultURL struct {
 	StandbyAddress string `json:"standby_address,omitempty"`
 	CAFile         string `json:"ca_file"`
 	// Files that hold one value each, and no newline.
-	RootTokenFile   string `json:"root_token_file,omitempty"`
-	ReaderTokenFile string `json:"reader_token_file,omitempty"`
-	UnsealKeyFile   string `json:"unseal_key_file,omitempty"`
-	RoleIDFile      string `json:"role_id_file,omitempty"`
-	SecretIDFile    string `json:"secret_id_file,omitempty"`
-	AuditFile       string `json:"audit_file,omitempty"`
+	RootTokenFile string `json:"root_token_file,omitempty"`
+	ReadTokenFile string `json:"read_token_file,omitempty"`
+	UnsealKeyFile string `json:"unseal_key_file,omitempty"`
+	RoleIDFile    string `json:"role_id_file,omitempty"`
+	SecretIDFile  string `json:"secret_id_file,omitempty"`
+	AuditFile     string `json:"audit_file,omitempty"`
 	// Mount is the KV version 2 engine, Entries how many secrets it holds.
 	Mount   string `json:"mount,omitempty"`
 	Entries int    `json:"entries,omitempty"`
@@ -40,16 +40,17 @@ type VaultURL struct {
 
 // KubernetesURL is how to reach the control plane.
 type KubernetesURL struct {
-	Server           string `json:"server"`
-	CAFile           string `json:"ca_file"`
-	Kubeconfig       string `json:"kubeconfig"`        // may do everything
-	ReaderKubeconfig string `json:"reader_kubeconfig"` // has the read role of docs/permissions.md
-	Context          string `json:"context"`           // the one context of both files
+	Server         string `json:"server"`
+	CAFile         string `json:"ca_file"`
+	Kubeconfig     string `json:"kubeconfig"`      // may do everything
+	ReadKubeconfig string `json:"read_kubeconfig"` // has the read role of docs/permissions.md
+	Context        string `json:"context"`         // the one context of both files
 	// Workloads as namespace/kind/name, and CronJobs as namespace/name.
 	Deployment  string `json:"deployment"`
 	StatefulSet string `json:"statefulset"` // OnDelete
 	DaemonSet   string `json:"daemonset"`
-	Stuck       string `json:"stuck"` // past its progress deadline
+	Stuck       string `json:"stuck"`    // past its progress deadline
+	Crashing    string `json:"crashing"` // its containers restart again and again
 	CronJob     string `json:"cronjob"`
 	FailedJob   string `json:"failed_cronjob"`
 	// ExternalSecrets as namespace/name: one that is synced, one that is not.

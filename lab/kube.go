@@ -95,7 +95,11 @@ func (k *kubernetes) Start(ctx context.Context, s *Site) error {
 	if err != nil {
 		return err
 	}
-	if k.kwok, err = k.launch(s, kwok, "--kubeconfig="+k.admin, "--manage-all-nodes=true", "--node-lease-duration-seconds=0"); err != nil {
+	played := filepath.Join(k.dir, "stages.yaml")
+	if err := os.WriteFile(played, []byte(stages), 0o600); err != nil {
+		return fmt.Errorf("write KWOK's stages: %w", err)
+	}
+	if k.kwok, err = k.launch(s, kwok, "--config="+played, "--kubeconfig="+k.admin, "--manage-all-nodes=true", "--node-lease-duration-seconds=0"); err != nil {
 		return err
 	}
 	return k.fill(ctx)
@@ -201,9 +205,9 @@ func (k *kubernetes) Stop() error {
 func (k *kubernetes) Describe(d *Description) {
 	d.Kubectl = k.kubectl
 	d.Kubernetes = &KubernetesURL{
-		Server: k.address(), CAFile: k.ca, Kubeconfig: k.admin, ReaderKubeconfig: k.reader, Context: kubeContext,
+		Server: k.address(), CAFile: k.ca, Kubeconfig: k.admin, ReadKubeconfig: k.reader, Context: kubeContext,
 		Deployment: "shop/deployment/user-service", StatefulSet: "shop/statefulset/ledger", DaemonSet: "ops/daemonset/node-agent",
-		Stuck: "shop/deployment/payment-service", CronJob: "ops/rotate-postgres", FailedJob: "ops/rotate-api-keys",
+		Stuck: "shop/deployment/payment-service", Crashing: "shop/deployment/reports", CronJob: "ops/rotate-postgres", FailedJob: "ops/rotate-api-keys",
 		ExternalSecret: "shop/db-credentials", FailedExternalSecret: "shop/payment-key",
 	}
 }

@@ -13,13 +13,18 @@ import (
 // manifests are the cluster's contents: nodes, namespaces, the reader's role, the
 // kind ExternalSecret, and the workloads with what they consume.
 //
-//go:embed manifests.yaml
+//go:embed manifests/objects.yaml
 var manifests string
 
 // externalSecrets are objects of the kind that manifests define.
 //
-//go:embed external_secrets.yaml
+//go:embed manifests/external_secrets.yaml
 var externalSecrets string
+
+// stages say how KWOK plays the kubelets.
+//
+//go:embed manifests/stages.yaml
+var stages string
 
 // fill makes the contents, and returns when the workloads are as described.
 func (k *kubernetes) fill(ctx context.Context) error {
@@ -49,7 +54,16 @@ func (k *kubernetes) fill(ctx context.Context) error {
 			return err
 		}
 	}
-	return poll(ctx, k.server, k.asDescribed)
+	return poll(ctx, k.server, func(ctx context.Context) error {
+		for name, p := range map[string]*process{"kwok": k.kwok, "kube-scheduler": k.planner, "kube-controller-manager": k.manager} {
+			select {
+			case <-p.done:
+				return fmt.Errorf("%s %w (%v)\n%s", name, errEnded, p.err, p.tail())
+			default:
+			}
+		}
+		return k.asDescribed(ctx)
+	})
 }
 
 // apply makes the objects of a manifest.

@@ -12,7 +12,7 @@ import (
 )
 
 // StartTimeout is how long all peers together may take until they are ready.
-const StartTimeout = 2 * time.Minute
+const StartTimeout = 3 * time.Minute
 
 // errLate is why a start ends after StartTimeout.
 var errLate = fmt.Errorf("the lab was not ready within %v", StartTimeout)
@@ -148,7 +148,7 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	l.File = filepath.Join(l.site.Dir, "lab.json")
+	l.File = filepath.Join(l.site.Dir, descriptionFile)
 	return d.write(l.File)
 }
 

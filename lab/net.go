@@ -49,6 +49,9 @@ func freePort() (int, error) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
+// errEnded is what ready says when trying again is of no use.
+var errEnded = errors.New("ended before it was ready")
+
 // poll calls ready until it returns nil, p ends or ctx does. What ready said
 // last is in the error, and so is the end of p's log.
 func poll(ctx context.Context, p *process, ready func(context.Context) error) error {
@@ -58,12 +61,12 @@ func poll(ctx context.Context, p *process, ready func(context.Context) error) er
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := ready(attempt)
 		cancel()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errEnded) {
+			return err
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("it ended before it was ready (%v)\n%s", p.err, p.tail())
+			return fmt.Errorf("it %w (%v)\n%s", errEnded, p.err, p.tail())
 		case <-ctx.Done():
 			// Only one that is late by itself has something to say.
 			if cause := context.Cause(ctx); !errors.Is(cause, errLate) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -99,7 +100,11 @@ func runTool(ctx context.Context, as *account, env []string, stdin, name string,
 	cmd.SysProcAttr = attributes(as, syscall.SIGKILL)
 	cmd.Env = env
 	cmd.Dir = "/"
-	cmd.Stdin = bytes.NewReader([]byte(stdin))
+	cmd.Stdin = strings.NewReader(stdin)
+	// What it started goes with it, and holds nobody up: pg_basebackup's second
+	// process would otherwise keep our pipe open for good.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("run %s: %w\n%s", name, err, lastLines(out, 20))

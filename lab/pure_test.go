@@ -41,7 +41,7 @@ func TestServerConf(t *testing.T) {
 
 func TestNginxConf(t *testing.T) {
 	edge, other := virtualHost{name: "edge", port: 1, certificate: "/e.pem"}, virtualHost{name: "api", port: 2, certificate: "/a.pem"}
-	conf := nginxConf("/d", "/d/pid", "root", edge, other)
+	conf := nginxConf("/d", "/d/pid", "root", protected("/p", "KEY"), edge, other)
 	if got := strings.Count(conf, "server {"); got != 3 {
 		t.Errorf("%d servers, want edge on 1, api on 1 and api on 2\n%s", got, conf)
 	}
@@ -50,7 +50,10 @@ func TestNginxConf(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, conf)
 		}
 	}
-	if strings.Contains(nginxConf("/d", "/d/pid", "", edge, other), "user ") {
+	if strings.Count(conf, "location = /p {") != 1 {
+		t.Errorf("edge alone serves what is protected\n%s", conf)
+	}
+	if strings.Contains(nginxConf("/d", "/d/pid", "", "", edge, other), "user ") {
 		t.Error("nginx warns of a user that it cannot become")
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// userManager is systemd as a user's manager, on a session bus of its own, with
-// units of its own and none of the machine's. The machine need not have been
-// booted with systemd.
+// userManager is systemd as a user's manager, with a session bus and units of its
+// own and none of the machine's. The machine need not have been booted with
+// systemd.
 type userManager struct {
-	dir          string
-	systemctl    string
-	bus, manager *process
+	dir       string
+	systemctl string
+	manager   *process
 }
 
 func (*userManager) Name() string { return "systemd" }
@@ -81,18 +81,7 @@ func (m *userManager) Start(ctx context.Context, s *Site) error {
 		}
 	}
 	log := filepath.Join(s.Dir, "systemd.log")
-	daemon := exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--address="+m.busAddress())
-	daemon.Dir, daemon.Env = m.dir, m.env()
 	var err error
-	if m.bus, err = launch(daemon, nil, log, syscall.SIGTERM); err != nil {
-		return err
-	}
-	if err := poll(ctx, m.bus, func(context.Context) error {
-		_, err := os.Stat(filepath.Join(m.dir, "bus"))
-		return err
-	}); err != nil {
-		return err
-	}
 	command := m.command()
 	manager := exec.Command(command[0], command[1:]...)
 	manager.Dir, manager.Env = m.dir, m.env()
@@ -105,6 +94,17 @@ func (m *userManager) Start(ctx context.Context, s *Site) error {
 	}
 	if err := poll(ctx, m.manager, func(ctx context.Context) error {
 		_, err := m.ctl(ctx, "show", "--property=Version")
+		return err
+	}); err != nil {
+		return err
+	}
+	// Through the bus from here on, as everybody else comes.
+	if _, err := m.ctl(ctx, "start", "dbus.service"); err != nil {
+		return err
+	}
+	if err := poll(ctx, m.manager, func(ctx context.Context) error {
+		_, err := runTool(ctx, nil, m.env(), "", "busctl", "--user", "--no-pager", "get-property",
+			"org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Version")
 		return err
 	}); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (m *userManager) ctl(ctx context.Context, args ...string) (string, error) {
 
 func (m *userManager) runtimeDir() string { return filepath.Join(m.dir, "run") }
 func (m *userManager) unitDir() string    { return filepath.Join(m.dir, "units") }
-func (m *userManager) busAddress() string { return "unix:path=" + filepath.Join(m.dir, "bus") }
+func (m *userManager) busAddress() string { return "unix:path=" + filepath.Join(m.runtimeDir(), "bus") }
 
 // env is what the bus, the manager and its command line have in common. None of
 // the machine's units or generators are among it.
@@ -169,4 +169,4 @@ func (m *userManager) Describe(d *Description) {
 	}
 }
 
-func (m *userManager) Stop() error { return errors.Join(m.manager.stop(), m.bus.stop()) }
+func (m *userManager) Stop() error { return m.manager.stop() }

@@ -24,7 +24,11 @@ func units() map[string]string {
 		"paths.target":         bare,
 		"shutdown.target":      bare,
 		"exit.target":          bare + "Requires=systemd-exit.service\nAfter=systemd-exit.service\n",
-		"systemd-exit.service": bare + "Requires=shutdown.target\nAfter=shutdown.target\nSuccessAction=exit-force\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+		"systemd-exit.service": bare + "Requires=shutdown.target\nAfter=shutdown.target\nSuccessAction=exit-force\n[Service]\nSlice=-.slice\n",
+
+		// The manager looks for the bus that it is reached by among its own units.
+		"dbus.socket":  "[Unit]\nDescription=The bus\n[Socket]\nListenStream=%t/bus\n",
+		"dbus.service": "[Unit]\nDescription=The bus\nRequires=dbus.socket\n[Service]\nType=notify\nNotifyAccess=main\nExecStart=dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation\n",
 
 		goodUnit:                "[Unit]\nDescription=A service that runs\n[Service]\nExecStart=/bin/sleep infinity\n",
 		failedUnit:              "[Unit]\nDescription=A service that failed\n[Service]\nExecStart=/bin/sh -c 'exit 3'\n",

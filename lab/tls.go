@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -18,6 +19,9 @@ import (
 // other, whose certificate is near its end.
 type tlsServer struct {
 	edge, other virtualHost
+	apiKey      string // the one that /v1/ping takes
+	token       string // the one that /gateway/ping takes
+	health      string // folder of what /health/NAME answers
 	pidFile     string
 	process     *process
 }
@@ -85,8 +89,14 @@ func (t *tlsServer) Start(ctx context.Context, s *Site) error {
 		}
 		runAs = u.Username
 	}
+	t.apiKey, t.token = rand.Text(), rand.Text()
+	t.health = filepath.Join(dir, "health")
+	if err := os.Mkdir(t.health, 0o700); err != nil {
+		return fmt.Errorf("make the folder of health pages: %w", err)
+	}
+	locations := protected("/v1/ping", t.apiKey) + protected("/gateway/ping", t.token) + healthPages(t.health)
 	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, []byte(nginxConf(dir, t.pidFile, runAs, t.edge, t.other)), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(nginxConf(dir, t.pidFile, runAs, locations, t.edge, t.other)), 0o600); err != nil {
 		return fmt.Errorf("write nginx.conf: %w", err)
 	}
 	cmd := exec.Command(nginxPath(), "-e", "stderr", "-p", dir, "-c", conf)
@@ -128,6 +138,7 @@ func handshake(ctx context.Context, ca *CA, one virtualHost) error {
 
 func (t *tlsServer) Describe(d *Description) {
 	d.TLS, d.TLSOther = t.describe(t.edge), t.describe(t.other)
+	d.TLS.HealthDir = t.health
 }
 
 func (t *tlsServer) describe(one virtualHost) *TLSURL {

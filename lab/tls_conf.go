@@ -6,8 +6,9 @@ import (
 )
 
 // nginxConf is nginx.conf: edge on its own port, other on both ports. runAs is
-// the user of its workers, empty when we cannot choose.
-func nginxConf(dir, pidFile, runAs string, edge, other virtualHost) string {
+// the user of its workers, empty when we cannot choose; locations are what edge
+// serves beside its front page.
+func nginxConf(dir, pidFile, runAs, locations string, edge, other virtualHost) string {
 	var b strings.Builder
 	if runAs != "" {
 		fmt.Fprintf(&b, "user %s;\n", runAs)
@@ -22,14 +23,25 @@ func nginxConf(dir, pidFile, runAs string, edge, other virtualHost) string {
 		virtualHost
 		port int
 		flag string
+		more string
 	}{
-		{edge, edge.port, " default_server"},
-		{other, edge.port, ""},
-		{other, other.port, " default_server"},
+		{edge, edge.port, " default_server", locations},
+		{other, edge.port, "", ""},
+		{other, other.port, " default_server", ""},
 	} {
-		fmt.Fprintf(&b, "  server {\n    listen 127.0.0.1:%d ssl%s;\n    server_name %s;\n    ssl_certificate %q;\n    ssl_certificate_key %q;\n    location / { return 200 \"%s\\n\"; }\n  }\n",
-			listen.port, listen.flag, listen.name, listen.certificate, listen.key, listen.name)
+		fmt.Fprintf(&b, "  server {\n    listen 127.0.0.1:%d ssl%s;\n    server_name %s;\n    ssl_certificate %q;\n    ssl_certificate_key %q;\n    location / { return 200 \"%s\\n\"; }\n%s  }\n",
+			listen.port, listen.flag, listen.name, listen.certificate, listen.key, listen.name, listen.more)
 	}
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// protected is a page for whoever sends this bearer token.
+func protected(path, token string) string {
+	return fmt.Sprintf("    location = %s {\n      default_type application/json;\n      if ($http_authorization != \"Bearer %s\") { return 401 '{\"error\":\"invalid_token\"}'; }\n      return 200 '{\"ok\":true}';\n    }\n", path, token)
+}
+
+// healthPages answers /health/NAME with the file of that name in dir.
+func healthPages(dir string) string {
+	return fmt.Sprintf("    location /health/ {\n      default_type application/json;\n      alias %q;\n    }\n", dir+"/")
 }

@@ -92,6 +92,10 @@ func (v *vaults) startFirst(ctx context.Context, s *Site) error {
 	if err != nil {
 		return err
 	}
+	// What a real cluster waits ten seconds for, before a new node may vote.
+	if err := v.first.root.call(ctx, http.MethodPost, "/v1/sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}, nil); err != nil {
+		return err
+	}
 	if err := v.standby.join(ctx, s, v.active); err != nil {
 		return err
 	}

@@ -67,8 +67,6 @@ func (v *vaults) fillFirst(ctx context.Context, s *Site) error {
 		method, path string
 		in           any
 	}{
-		// What a real cluster waits ten seconds for, before a new node may vote.
-		{http.MethodPost, "/v1/sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}},
 		{http.MethodPut, "/v1/sys/audit/file", map[string]any{"type": "file", "options": map[string]string{"file_path": audit}}},
 		{http.MethodPost, "/v1/sys/auth/approle", map[string]string{"type": "approle"}},
 		{http.MethodPost, "/v1/sys/mounts/database", map[string]string{"type": "database"}},
@@ -197,7 +195,7 @@ func (v *vaults) Describe(d *Description) {
 	d.VaultCLI = v.program
 	d.Vault = &VaultURL{
 		Address: v.active.address(), StandbyAddress: v.standby.address(), CAFile: v.primary.ca,
-		RootTokenFile: v.first.rootTokenFile, ReaderTokenFile: v.first.readerTokenFile, UnsealKeyFile: v.first.unsealKeyFile,
+		RootTokenFile: v.first.rootTokenFile, ReadTokenFile: v.first.readerTokenFile, UnsealKeyFile: v.first.unsealKeyFile,
 		RoleIDFile: v.approle.roleIDFile, SecretIDFile: v.approle.secretIDFile, AuditFile: filepath.Join(v.active.dir, "audit.log"),
 		Mount: "secret", Entries: len(vaultEntries), StaticRole: "app", StuckRole: "stuck",
 	}
@@ -212,7 +210,7 @@ func (v *vaults) Describe(d *Description) {
 	}
 	d.VaultSecondary = &VaultURL{
 		Address: v.copy.address(), CAFile: v.primary.ca,
-		RootTokenFile: v.second.rootTokenFile, ReaderTokenFile: v.second.readerTokenFile, UnsealKeyFile: v.second.unsealKeyFile,
+		RootTokenFile: v.second.rootTokenFile, ReadTokenFile: v.second.readerTokenFile, UnsealKeyFile: v.second.unsealKeyFile,
 		Mount: "secret", Entries: len(vaultEntries) - len(missing), Missing: missing, Behind: behind,
 	}
 	d.VaultSealed = &VaultURL{Address: v.sealed.address(), CAFile: v.primary.ca}

@@ -116,16 +116,19 @@ func (n *vaultNode) initialise(ctx context.Context) (unsealKey, rootToken string
 }
 
 // unseal opens it and waits until it is active, or a standby that knows who is.
+// A new node of a cluster may find the active one busy: then it is tried again.
 func (n *vaultNode) unseal(ctx context.Context, key string, standby bool) error {
-	if err := n.api.call(ctx, http.MethodPut, "/v1/sys/unseal", map[string]string{"key": key}, nil); err != nil {
-		return fmt.Errorf("unseal %s: %w", n.name, err)
-	}
 	return poll(ctx, n.process, func(ctx context.Context) error {
 		var health struct {
 			Initialized, Sealed, Standby bool
 		}
 		if err := n.api.call(ctx, http.MethodGet, "/v1/sys/health?standbyok=true&sealedcode=299&uninitcode=299", nil, &health); err != nil {
 			return err
+		}
+		if health.Sealed {
+			if err := n.api.call(ctx, http.MethodPut, "/v1/sys/unseal", map[string]string{"key": key}, nil); err != nil {
+				return fmt.Errorf("unseal %s: %w", n.name, err)
+			}
 		}
 		if !health.Initialized || health.Sealed || health.Standby != standby {
 			return fmt.Errorf("%s is initialised %t, sealed %t, standby %t", n.name, health.Initialized, health.Sealed, health.Standby)
