@@ -40,7 +40,7 @@ type scenario struct {
 	env      func(*World) []string
 }
 
-var scenarios = []scenario{dbRotation}
+var scenarios = []scenario{dbRotation, largeEstate}
 
 // Scenarios lists what can be practised.
 func Scenarios() []Scenario {
