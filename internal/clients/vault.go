@@ -111,6 +111,8 @@ func (v *Vault) connect() (*api.Client, error) {
 		client.SetNamespace(v.cluster.Namespace)
 	}
 	client.AddHeader("User-Agent", UserAgent)
+	// VAULT_WRAP_TTL would have answers wrapped, and unwrapping one writes.
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
 	return client, nil
 }
 

@@ -58,8 +58,10 @@ func TestVaultReads(t *testing.T) {
 		"no": `{"warnings":["CANARY"]}`,
 		"nu": `{"data":null}`,
 	}
-	var listed bool
+	t.Setenv("VAULT_WRAP_TTL", "60s")
+	listed, wrapped := false, false
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		wrapped = wrapped || r.Header.Get("X-Vault-Wrap-TTL") != ""
 		listed = r.URL.Query().Get("list") == "true"
 		path := strings.TrimPrefix(r.URL.Path, "/v1/")
 		body, ok := bodies[path]
@@ -86,6 +88,9 @@ func TestVaultReads(t *testing.T) {
 	names, err := v.List(t.Context(), "keys")
 	if err != nil || len(names) != 2 || !listed {
 		t.Errorf("listed %v, %v", names, err)
+	}
+	if wrapped {
+		t.Error("an answer was asked for that would have to be unwrapped")
 	}
 	if names, err := v.List(t.Context(), "empty"); err != nil || len(names) != 0 {
 		t.Errorf("what is empty listed as %v, %v", names, err)

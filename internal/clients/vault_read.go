@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -157,14 +156,10 @@ func (v *Vault) sentOn(f *estate.Failure, to string) *estate.Failure {
 	return f
 }
 
+// vaultGet brings the answer under any status; beside one that is an error it brings
+// an *api.ResponseError too.
 func vaultGet(ctx context.Context, client *api.Client, path string, params map[string][]string) (*api.Response, error) {
-	req := client.NewRequest(http.MethodGet, "/v1/"+path)
-	req.WrapTTL = "" // a wrapped answer would have to be unwrapped, which writes
-	for key, values := range params {
-		req.Params[key] = values
-	}
-	//nolint:staticcheck // the calls that replace it decide by themselves which statuses are errors
-	return client.RawRequestWithContext(ctx, req)
+	return client.Logical().ReadRawWithDataWithContext(ctx, path, params)
 }
 
 func (v *Vault) doing(what, path string) string {
