@@ -175,6 +175,23 @@ func (f Frame) fill(b *box, rs *estate.Readings, n int) {
 	b.body[facts] = f.pack(rest, n)
 }
 
+// tighten drops, where not every figure has room, those that say what the first
+// row says, of what is well before what is not.
+func tighten(boxes []box, rows int) {
+	over := len(boxes) - rows
+	for i := range boxes {
+		over += len(boxes[i].body[figures])
+	}
+	for s := len(worstFirst) - 1; s >= 0; s-- {
+		for i := range boxes {
+			if b := &boxes[i]; over > 0 && b.lean != nil && known(b.r.Status) == worstFirst[s] {
+				over -= len(b.body[figures]) - len(b.lean)
+				b.body[figures] = b.lean
+			}
+		}
+	}
+}
+
 func (f Frame) dot() string { return " " + f.Theme.Glyphs.Dot + " " }
 
 // pack sets items into lines of n cells, whole where they fit.

@@ -148,7 +148,9 @@ func (f Frame) by(c *estate.RecentChange) string {
 		}
 	}
 	say("by ", who(c.By))
-	say("from ", c.From)
+	if c.From != c.By {
+		say("from ", c.From)
+	}
 	say("in ", c.Where)
 	return strings.Join(append(parts, c.At.UTC().Format("2 Jan 15:04 UTC")), ", ")
 }

@@ -232,8 +232,11 @@ func (d *detail) formula(c *estate.Fact) string {
 	if c.Formula != "" {
 		return c.Formula
 	}
-	term, _ := estate.Explain(d.c.Kind, c.Name)
-	return term.Formula
+	// A term explains several figures; its formula is that of the first.
+	if term, ok := estate.Explain(d.c.Kind, c.Name); ok && term.Figures[0] == c.Name {
+		return term.Formula
+	}
+	return ""
 }
 
 func gapTo(at, column int) span {

@@ -198,17 +198,7 @@ func (p *planeRows) laidOut(rows int) []string {
 			groups++
 		}
 	}
-	// Where not every figure has room, those go first that say what the first row
-	// says.
-	all := len(boxes)
-	for i := range boxes {
-		all += len(boxes[i].body[figures])
-	}
-	for i := range boxes {
-		if b := &boxes[i]; all > rows && b.lean != nil {
-			b.body[figures] = b.lean
-		}
-	}
+	tighten(boxes, rows)
 	free := rows - len(boxes)
 	grant := func(s section, most int, which func(*box) bool) {
 		for _, status := range worstFirst {

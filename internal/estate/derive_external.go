@@ -27,7 +27,7 @@ func (d *deriver) externalAPI() {
 	if !v.ok && f.Status == Fail {
 		f.Value, f.Status = "?", Unknown // Status says what is wrong
 	}
-	d.add(true, f)
+	d.add(true, f.by("remaining of limit by the headers of the answer; WARN below a tenth"))
 	if v.ok && p.Code == 429 {
 		d.say(Fail, "THROTTLED", note)
 	}

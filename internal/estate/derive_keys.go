@@ -32,7 +32,7 @@ func (d *deriver) keys() {
 	if bad > 0 {
 		word, note = facts[worst].Value, fmt.Sprintf("%d of %s cannot be used", bad, count(len(states), "key"))
 	}
-	d.add(true, states[worst].fact("Encryption keys", word, statusIf(bad > 0, Fail), note))
+	d.add(true, states[worst].fact("Encryption keys", word, statusIf(bad > 0, Fail), note).by("HEALTHY when the state of every key is Enabled"))
 	d.say(statusIf(bad > 0, Fail), word, note)
 
 	lines := d.keyRotations(rotations)
@@ -70,6 +70,7 @@ func (d *deriver) keyRotations(all []seen[KeyRotation]) []Fact {
 	}
 	head := lines[lead]
 	head.Name = "Rotation"
+	head.Formula = "the worst of all keys: OFF where automatic rotation is not enabled, N/A where the type of key has none"
 	d.add(true, head)
 	if head.Status == Warn {
 		d.say(Warn, "ROTATION "+head.Value, head.Note)
@@ -82,7 +83,7 @@ func (d *deriver) keyRotations(all []seen[KeyRotation]) []Fact {
 			when, status = "OVERDUE", Warn
 		}
 	}
-	d.add(true, next.fact("Next", when, status, ""))
+	d.add(true, next.fact("Next", when, status, "").by("the soonest NextRotationDate − now, of the keys whose rotation stands worst"))
 	return lines
 }
 

@@ -183,7 +183,7 @@ func (d *deriver) connections(l logins, conns seen[Connections]) {
 	if status > OK {
 		d.say(status, word, note)
 	}
-	d.add(true, lead.fact("Connections", word, status, note).on(rests...))
+	d.add(true, lead.fact("Connections", word, status, note).on(rests...).by("BLOCKED when no stored version of the password logs in; in use: sessions of max_connections"))
 }
 
 // barred reports that the only credentials the server takes get no session.
@@ -278,7 +278,7 @@ func (d *deriver) role(v seen[Role]) {
 		limit = fmt.Sprintf("%d of %d", r.InUse, r.ConnLimit)
 		status = statusIf(r.InUse >= r.ConnLimit, Fail)
 	}
-	d.add(false, v.fact("Role connections", limit, status, count(r.InUse, "session")+" now"))
+	d.add(false, v.fact("Role connections", limit, status, count(r.InUse, "session")+" now").by("sessions of this role of its CONNECTION LIMIT"))
 }
 
 func (d *deriver) slots(v seen[Connections]) {
@@ -286,14 +286,14 @@ func (d *deriver) slots(v seen[Connections]) {
 		return
 	}
 	c := v.data
-	d.add(false, v.fact("Connection slots", fmt.Sprintf("%d of %d", c.Used, c.Max), OK, fmt.Sprintf("%d reserved for superusers", c.Reserved)))
+	d.add(false, v.fact("Connection slots", fmt.Sprintf("%d of %d", c.Used, c.Max), OK, fmt.Sprintf("%d reserved for superusers", c.Reserved)).by("sessions in pg_stat_activity of max_connections"))
 	if !v.ok {
 		return
 	}
-	d.add(false, v.fact("Waiting for locks", fmt.Sprint(c.Blocked), statusIf(c.Blocked > 0, Warn), waited(c)))
+	d.add(false, v.fact("Waiting for locks", fmt.Sprint(c.Blocked), statusIf(c.Blocked > 0, Warn), waited(c)).by("sessions that wait for a lock which another session holds"))
 	if c.OldSessions >= 0 {
 		d.add(false, v.fact("Sessions older than the last rotation", fmt.Sprint(c.OldSessions), statusIf(c.OldSessions > 0, Warn),
-			"they fail when they reconnect, if the password has changed"))
+			"they fail when they reconnect, if the password has changed").by("sessions of this role whose backend started before LastRotatedDate of its secret; our own left out"))
 	}
 }
 
@@ -322,7 +322,7 @@ func (d *deriver) replication(v seen[Replication]) {
 			if s.State != "streaming" {
 				status, note = Worst(status, Warn), "state "+s.State
 			}
-			d.add(false, v.fact("Replica ("+s.Name+")", amount(s.LagBytes)+" behind", status, note))
+			d.add(false, v.fact("Replica ("+s.Name+")", amount(s.LagBytes)+" behind", status, note).by("pg_current_wal_lsn of the primary − replay_lsn of the replica, in bytes"))
 		}
 		return
 	}
@@ -338,7 +338,7 @@ func (d *deriver) replication(v seen[Replication]) {
 	if x.Paused && v.ok {
 		d.say(Fail, "REPLAY PAUSED", note)
 	}
-	d.add(false, v.fact("Replay lag", amount(x.LagBytes), d.lag(x.LagBytes), "received and not yet replayed"))
+	d.add(false, v.fact("Replay lag", amount(x.LagBytes), d.lag(x.LagBytes), "received and not yet replayed").by("bytes of WAL received − replayed, on the replica itself"))
 	if v.ok {
 		d.add(false, v.fact("WAL receiver", map[bool]string{true: "connected", false: "NOT CONNECTED"}[x.Connected], statusIf(!x.Connected, Fail), ""))
 	}

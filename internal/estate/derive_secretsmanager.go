@@ -53,7 +53,7 @@ func (d *deriver) secretsManager() {
 	if status == Fail && lead.state.seen.ok {
 		d.say(status, word, note)
 	}
-	f = lead.state.seen.fact("Last rotation", Ago(d.now, lead.state.seen.data.LastRotated), statusIf(lead.state.rotation.status == Fail, Fail), "of "+lead.item.ID)
+	f = lead.state.seen.fact("Last rotation", Ago(d.now, lead.state.seen.data.LastRotated), statusIf(lead.state.rotation.status == Fail, Fail), "of "+lead.item.ID).by("now − LastRotatedDate of the secret that stands worst")
 	d.add(true, f)
 	for _, o := range all {
 		// Of very many secrets only those that need a look are listed.
@@ -134,7 +134,7 @@ func (d *deriver) inventory() {
 		if x.Overdue > 0 {
 			status = Warn
 		}
-		d.add(false, v.fact("Secrets in account", fmt.Sprint(x.Total), status, note))
+		d.add(false, v.fact("Secrets in account", fmt.Sprint(x.Total), status, note).by("entries of ListSecrets without those whose deletion is scheduled; overdue: rotation enabled and NextRotationDate < now"))
 	}
 }
 
@@ -160,7 +160,7 @@ func (d *deriver) identity() {
 			if skew >= 2*time.Second {
 				word = Span(skew) + map[bool]string{true: " ahead of us", false: " behind us"}[x.ClockSkew > 0]
 			}
-			d.add(false, v.fact("Clock skew", word, status, ""))
+			d.add(false, v.fact("Clock skew", word, status, "").by("Date header of the answer, to half a second − our time when it came"))
 		}
 	}
 }

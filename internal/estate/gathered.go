@@ -59,6 +59,12 @@ func (g *gathered) add(b basis) {
 	}
 }
 
+// by says how a figure is computed.
+func (f Fact) by(formula string) Fact {
+	f.Formula = formula
+	return f
+}
+
 // proven is a status that follows from this read, which is not known any more
 // when the read is past its time.
 func (v basis) proven(s Status) Status {

@@ -93,7 +93,7 @@ var stateTerms = []Term{
 	},
 	{Name: "Replay lag", Figures: []string{"Replay lag", "Replay", "Replica (", "Replicas", "WAL receiver"}, Kinds: []Kind{KindPostgres},
 		Means:   "How far a PostgreSQL replica is behind: roles and passwords change on it only when it has replayed that.",
-		Formula: "bytes of WAL received and not yet replayed; on the primary, sent and not yet replayed",
+		Formula: "bytes of WAL received and not yet replayed; on the primary, its current position − what the replica has replayed",
 		Source:  "pg_stat_wal_receiver, pg_stat_replication",
 		Keys:    []string{"thresholds.replay_lag_warn_bytes", "thresholds.replay_lag_fail_bytes"},
 	},

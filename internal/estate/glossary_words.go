@@ -126,7 +126,7 @@ var secretTerms = []Term{
 	},
 	{Name: "Clock skew", Figures: []string{"Clock skew"},
 		Means:   "Their clock minus ours. Signatures, tokens and dates of expiry go wrong with it.",
-		Formula: "Date header of the answer − our time half way through the call",
+		Formula: "Date header of the answer, to half a second − our time when it came",
 		Keys:    []string{"thresholds.clock_skew_warn"},
 	},
 	{Name: "Encryption keys, Rotation, Next", Figures: []string{"Encryption keys", "Rotation", "Next", "Key ", "Rotation of "}, Kinds: []Kind{KindKeys},
