@@ -53,7 +53,7 @@ var dbRotation = scenario{
 		Summary: "The rotation of prod/db/postgres has failed. The primary refuses the application's password, " +
 			"the replica takes an old one, and two thirds of the calls at the gateway are refused.",
 	},
-	servers: slices.Concat([]string{srvAWS, srvPrimary, srvReplica, srvGateway, srvIssuer, srvBalancer, srvExternal, srvPaying, srvUsers, srvPayment, srvAnalytics},
+	servers: slices.Concat([]string{srvAWS, srvPrimary, srvReplica, srvGateway, srvIssuer, srvBalancer, srvExternal, srvPaying, srvUsers, srvPayment, srvAnalytics, srvKubernetes},
 		vaultPrimaryNodes, vaultSecondaryNodes),
 	config: rotationConfig,
 	build:  buildRotation,
@@ -74,7 +74,7 @@ var dbRotation = scenario{
 			"PGPASSWORD=$(" + value + "AWSPREVIOUS | " + field + ") psql -p " + strconv.Itoa(w.port(srvReplica)) + ` -c 'SELECT 1'`,
 			"openssl x509 -in " + shellQuote(w.file(fileCert)) + " -noout -dates",
 			"openssl s_client -connect " + w.address(srvBalancer) + " -servername api.company.com -CAfile " + shellQuote(w.file(fileCA)) + " </dev/null",
-		}, w.vaultExamples()...)
+		}, slices.Concat(w.vaultExamples(), w.kubeExamples())...)
 	},
 }
 
@@ -123,7 +123,7 @@ const (
 
 func rotationConfig(w *World) []byte {
 	quote := func(name string) string { return strconv.Quote(w.file(name)) }
-	return []byte(strings.NewReplacer(append(w.vaultConfig(),
+	return []byte(strings.NewReplacer(append(slices.Concat(w.vaultConfig(), w.kubeConfig()),
 		"${AWS_CONFIG}", quote(fileAWSConfig), "${AWS_CREDENTIALS}", quote(fileAWSCredentials),
 		"${CA}", quote(fileCA), "${CERT}", quote(fileCert), "${KEY}", quote(fileKey),
 		"${AWS}", w.address(srvAWS), "${PRIMARY}", strconv.Itoa(w.port(srvPrimary)), "${REPLICA}", strconv.Itoa(w.port(srvReplica)),
@@ -146,7 +146,7 @@ func rotationEnv(w *World) []string {
 		"PGUSER=app_user",
 		"PGSSLMODE=verify-full",
 		"PGSSLROOTCERT=" + w.file(fileCA),
-	}, w.vaultEnv()...)
+	}, slices.Concat(w.vaultEnv(), w.kubeEnv())...)
 }
 
 // awsKey is the access key with which the world is read. It opens nothing else.
@@ -177,6 +177,7 @@ type estate struct {
 	traffic  *traffic
 	logins   *crisis // of app_user on the primary, as the database's log has them
 	users    *login  // how the user service logs in
+	kube     *kube
 
 	vault, vaultSecondary *vaultsim.Cluster
 }
@@ -192,7 +193,7 @@ func makeRotation(w *World) (*estate, error) {
 		Region: region, Account: account, Seed: w.seed, Clock: w.now,
 		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
 	})}
-	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeApps, e.makeVault} {
+	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeKubernetes, e.makeApps, e.makeVault} {
 		if err := step(); err != nil {
 			return nil, err
 		}

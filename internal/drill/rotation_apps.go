@@ -40,7 +40,7 @@ func (e *estate) makeApps() error {
 	}
 	e.users = &login{estate: e, server: srvPrimary, app: users}
 	e.web(srvUsers, edge.Health(func() edge.Report {
-		r := users.report(e.ago(due))
+		r := e.inUse(users).report(e.ago(due))
 		if err := e.users.try(); err != nil {
 			r.Status, r.Connection, r.Error = "failed", "failed", err.Error()
 			r.Retries = int(e.now().Sub(e.ago(due)) / time.Minute)
@@ -51,6 +51,7 @@ func (e *estate) makeApps() error {
 		return r
 	}), true)
 	e.web(srvPayment, edge.Health(func() edge.Report {
+		payment := e.inUse(payment)
 		r := payment.report(e.ago(synced))
 		if code := e.paying.Judge(stringField(payment.value, "api_key")); code != http.StatusOK {
 			r.Status, r.Connection, r.Error = "failed", "failed", "the payment API answers "+http.StatusText(code)
@@ -60,7 +61,7 @@ func (e *estate) makeApps() error {
 	replica := &login{estate: e, server: srvReplica, app: analytic}
 	writes := &login{estate: e, server: srvPrimary, app: analytic}
 	e.web(srvAnalytics, edge.Health(func() edge.Report {
-		r := analytic.report(e.ago(degraded))
+		r := e.inUse(analytic).report(e.ago(degraded))
 		if err := replica.try(); err != nil {
 			r.Status, r.Connection, r.Error = "failed", "failed", "reports: "+err.Error()
 		} else if err := writes.try(); err != nil {
@@ -124,8 +125,9 @@ func (l *login) connect() error {
 		return errors.New("the database's settings are wrong")
 	}
 	config.Port = uint16(l.estate.port(l.server))
-	config.User, config.Password = stringField(l.app.value, "username"), stringField(l.app.value, "password")
-	config.RuntimeParams = map[string]string{"application_name": l.app.name}
+	app := l.estate.inUse(l.app)
+	config.User, config.Password = stringField(app.value, "username"), stringField(app.value, "password")
+	config.RuntimeParams = map[string]string{"application_name": app.name}
 	config.TLSConfig = l.estate.pki.client("db.company.com")
 	config.Fallbacks = nil
 	conn, err := pgconn.ConnectConfig(ctx, config)

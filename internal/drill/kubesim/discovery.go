@@ -191,6 +191,6 @@ func (q *request) openapi(parts []string) bool {
 		}
 		paths[p+"/"+res.plural+"/{name}"] = map[string]any{"patch": operation}
 	}
-	q.json(map[string]any{"openapi": "3.0.0", "info": map[string]string{"title": "Kubernetes", "version": q.sim.o.Version}, "paths": paths})
+	q.json(map[string]any{"openapi": "3.0.0", "info": map[string]string{"title": "Kubernetes", "version": q.sim.o.Version}, "paths": paths, "components": map[string]any{"schemas": map[string]any{}}})
 	return true
 }

@@ -30,8 +30,13 @@ func (s *Sim) event(res *resource, o Object, kind, reason, component, message st
 	s.eventOf(res, o, kind, reason, corev1.EventSource{Component: component}, "", message)
 }
 
+// senderOf names one object's events of one source.
+func senderOf(source corev1.EventSource, res *resource, o Object) string {
+	return source.Component + "|" + source.Host + "|" + res.kind + "|" + path(o.GetNamespace(), o.GetName())
+}
+
 func (s *Sim) eventOf(res *resource, o Object, kind, reason string, source corev1.EventSource, fieldPath, message string) {
-	who := source.Component + "|" + source.Host + "|" + res.kind + "|" + path(o.GetNamespace(), o.GetName())
+	who := senderOf(source, res, o)
 	b := s.senders[who]
 	if b == nil {
 		b = &bucket{tokens: eventBurst, at: s.at}
@@ -65,6 +70,36 @@ func (s *Sim) eventOf(res *resource, o Object, kind, reason string, source corev
 		Reason: reason, Message: message, Source: source, ReportingController: source.Component, ReportingInstance: source.Host,
 		FirstTimestamp: now, LastTimestamp: now, Count: 1, Type: kind,
 	})
+}
+
+// unhealthy is the event of a failed readiness probe. For a pod of before the
+// world lived it says what its kubelet would have said by now.
+func (s *Sim) unhealthy(c *corev1.Pod, st *podState, message string) {
+	s.podEvent(c, corev1.EventTypeWarning, "Unhealthy", message)
+	if st.complained {
+		return
+	}
+	st.complained = true
+	first := st.started.Add(s.o.ReadyDelay)
+	for _, cond := range c.Status.Conditions {
+		if cond.Type == corev1.PodReady {
+			first = maxTime(first, cond.LastTransitionTime.Time)
+		}
+	}
+	since := s.at.Sub(first)
+	if since < eventRefill {
+		return
+	}
+	for _, e := range list[*corev1.Event](s, s.r.events, c.Namespace) {
+		if e.InvolvedObject.UID == c.UID && e.Reason == "Unhealthy" {
+			n := e.DeepCopy()
+			n.FirstTimestamp = metav1.NewTime(first.Truncate(time.Second))
+			n.Count = eventBurst + int32(since/eventRefill)
+			s.put(s.r.events, n)
+			s.senders[senderOf(e.Source, s.r.pods, c)].tokens = 0
+			return
+		}
+	}
 }
 
 // forgetEvents drops events that happened too long ago.

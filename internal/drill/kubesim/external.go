@@ -62,7 +62,7 @@ func (s *Sim) externalSecretController(namespace, name string) {
 	switch {
 	case status == "True" && whole && (same && frozen || same && s.at.Before(refreshed.Add(every)) || frozen && owns == "CreatedOnce"):
 		if !frozen {
-			s.after(k, refreshed.Add(every))
+			s.after(k, refreshed.Add(max(every, s.gap/8)))
 		}
 		return
 	case status == "False" && same && s.at.Before(retry):
@@ -126,7 +126,7 @@ func (s *Sim) sync(k key, old *unstructured.Unstructured, version, target string
 		var value []byte
 		err := fmt.Errorf("there is no provider")
 		if s.fetch != nil {
-			value, err = s.fetch(store, r.RemoteRef.Key, r.RemoteRef.Property, r.RemoteRef.Version)
+			value, err = s.fetch(s.at, store, r.RemoteRef.Key, r.RemoteRef.Property, r.RemoteRef.Version)
 		}
 		if err != nil {
 			fail(wordsData, fmt.Errorf("error processing spec.data[%d] (key: %s), err: %w", i, r.RemoteRef.Key, err))
@@ -146,7 +146,7 @@ func (s *Sim) sync(k key, old *unstructured.Unstructured, version, target string
 	st["binding"] = map[string]any{"name": target}
 	s.put(s.r.externalSecrets, c)
 	if every > 0 {
-		s.after(k, s.at.Add(every))
+		s.after(k, s.at.Add(max(every, s.gap/8)))
 	}
 }
 

@@ -36,7 +36,7 @@ type Pod struct {
 	Namespace, Name, Node string
 	Kind, Workload        string // what it belongs to, as Deployment user-service
 	Labels                map[string]string
-	Started               time.Time
+	At, Started           time.Time // now, and when its container started
 	Restarts              int
 
 	secrets map[string]func() map[string][]byte
@@ -66,14 +66,8 @@ type podState struct {
 	probed    time.Time
 	health    Health
 	finishAt  time.Time // of a job's pod
-}
 
-// probeAll has every pod's readiness looked at.
-func (s *Sim) probeAll() {
-	for _, st := range s.pods {
-		st.probed = time.Time{}
-	}
-	s.markAll(s.r.pods, "")
+	complained bool // an event said that it is not ready
 }
 
 // stopPod begins the end of a pod.
@@ -265,7 +259,11 @@ func (s *Sim) observe(k key, c *corev1.Pod, st *podState) {
 	ready := st.started.Add(s.o.ReadyDelay)
 	every := max(s.o.ProbeEvery, s.gap/64)
 	if s.at.Before(ready) {
-		s.after(k, min64(ready, st.started.Add(crashDelay)))
+		next := st.started.Add(crashDelay)
+		if !s.at.Before(next) || next.After(ready) {
+			next = ready
+		}
+		s.after(k, next)
 	}
 	if s.health != nil && (st.probed.IsZero() || !s.at.Before(st.probed.Add(every))) {
 		st.health, st.probed = s.health(s.view(c, st)), s.at
@@ -281,7 +279,7 @@ func (s *Sim) observe(k key, c *corev1.Pod, st *podState) {
 	case st.health.Failing:
 		s.readiness(c, false)
 		if !s.at.Before(ready) && s.past == nil {
-			s.podEvent(c, corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: "+orText(st.health.Message, "HTTP probe failed with statuscode: 503"))
+			s.unhealthy(c, st, "Readiness probe failed: "+orText(st.health.Message, "HTTP probe failed with statuscode: 503"))
 		}
 	case !s.at.Before(ready):
 		s.readiness(c, true)
@@ -292,13 +290,6 @@ func (s *Sim) observe(k key, c *corev1.Pod, st *podState) {
 	if s.past == nil && s.health != nil {
 		s.after(k, maxTime(ready, st.probed.Add(every)))
 	}
-}
-
-func min64(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 func maxTime(a, b time.Time) time.Time {
@@ -480,7 +471,7 @@ func usesOf(c *corev1.Pod) (out []use) {
 
 // view is a pod as hooks see it.
 func (s *Sim) view(c *corev1.Pod, st *podState) Pod {
-	out := Pod{Namespace: c.Namespace, Name: c.Name, Node: c.Spec.NodeName, Labels: c.Labels, Started: st.started, secrets: map[string]func() map[string][]byte{}}
+	out := Pod{Namespace: c.Namespace, Name: c.Name, Node: c.Spec.NodeName, Labels: c.Labels, At: s.at, Started: st.started, secrets: map[string]func() map[string][]byte{}}
 	for name, data := range st.secrets {
 		out.secrets[name] = func() map[string][]byte { return data }
 	}

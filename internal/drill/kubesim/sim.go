@@ -65,7 +65,7 @@ type Sim struct {
 	retries  map[key]backoff      // of ExternalSecrets that failed
 	wake     chan struct{}
 	health   func(Pod) Health
-	fetch    func(store, secret, property, version string) ([]byte, error)
+	fetch    func(at time.Time, store, secret, property, version string) ([]byte, error)
 	job      func(namespace, cronJob string, at time.Time) JobResult
 	logLines func(Pod) []string
 }
@@ -116,8 +116,9 @@ func orElse(d, otherwise time.Duration) time.Duration {
 func (s *Sim) OnHealth(f func(Pod) Health) { s.set(func() { s.health = f }) }
 
 // OnFetch installs where ExternalSecrets get their data from: a property of a
-// version of a secret in a store. It is called as OnHealth's function is.
-func (s *Sim) OnFetch(f func(store, secret, property, version string) ([]byte, error)) {
+// version of a secret in a store, as it is at a time. It is called as OnHealth's
+// function is.
+func (s *Sim) OnFetch(f func(at time.Time, store, secret, property, version string) ([]byte, error)) {
 	s.set(func() { s.fetch = f })
 }
 
@@ -147,8 +148,7 @@ func (s *Sim) Past(t time.Time) {
 	}
 	s.past = &t
 	s.advance(t)
-	s.probeAll()
-	s.settle()
+	s.lookAround()
 }
 
 // Live ends the story: the clock goes on.
@@ -157,7 +157,17 @@ func (s *Sim) Live() {
 	defer s.mu.Unlock()
 	s.past = nil
 	s.advance(s.now())
-	s.probeAll()
+	s.lookAround()
+}
+
+// lookAround has readiness and ExternalSecrets looked at, which the steps of a
+// story pass over.
+func (s *Sim) lookAround() {
+	for _, st := range s.pods {
+		st.probed = time.Time{}
+	}
+	s.markAll(s.r.pods, "")
+	s.markAll(s.r.externalSecrets, "")
 	s.settle()
 }
 
@@ -261,6 +271,9 @@ func (s *Sim) mark(k key) {
 
 // after has an object looked at again at a time; the earliest counts.
 func (s *Sim) after(k key, at time.Time) {
+	if !at.After(s.at) {
+		at = s.at.Add(time.Millisecond) // time goes on, whatever a controller thinks
+	}
 	if due, ok := s.due[k]; ok && !due.After(at) {
 		return
 	}
