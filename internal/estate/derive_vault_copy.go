@@ -71,7 +71,7 @@ func (d *deriver) vaultLag(v vaultReads) (Fact, []Fact) {
 		for _, s := range lead.Secondaries {
 			word, status := s.Connection, OK
 			if s.CanaryKnown {
-				word, status = vaultAge(s.CanaryAge)+" behind", min(d.vaultLagStatus(s.CanaryAge), Warn)
+				word, status = vaultAge(s.CanaryAge)+" behind", d.vaultLagHere(s.CanaryAge)
 			}
 			note := lead.Kind
 			if s.Connection == "disconnected" {
@@ -81,6 +81,17 @@ func (d *deriver) vaultLag(v vaultReads) (Fact, []Fact) {
 		}
 	}
 	return d.vaultSet(name, v, *lead), rest
+}
+
+// vaultLagHere judges at a primary how far a secondary is behind: not at all where
+// the secondary is a component of its own, whose reading it is.
+func (d *deriver) vaultLagHere(age time.Duration) Status {
+	for _, c := range d.t.Components {
+		if c.Kind == KindVault && c.Standby {
+			return OK
+		}
+	}
+	return min(d.vaultLagStatus(age), Warn)
 }
 
 // vaultSet is one kind of replication as one cluster sees it.
@@ -93,7 +104,7 @@ func (d *deriver) vaultSet(name string, v vaultReads, set VaultReplicationSet) F
 				note = "secondary " + s.ID + " is disconnected; " + note
 			}
 			if s.CanaryKnown && d.vaultLagStatus(s.CanaryAge) > OK {
-				status = Warn
+				status = Worst(status, d.vaultLagHere(s.CanaryAge))
 				note = "secondary " + s.ID + " is " + vaultAge(s.CanaryAge) + " behind; " + note
 			}
 		}
