@@ -133,8 +133,11 @@ func (h *history[T]) read(ctx context.Context, look lookupEvents, window, each t
 	if again := h.to.Add(-lookupLate); !h.to.IsZero() && again.After(begin) {
 		start = again
 	}
-	left := h.pages
-	oldest, whole, err := h.lookup(ctx, look, start, now, &left)
+	left, reserve := h.pages, 0
+	if h.from.After(begin) {
+		reserve = 1 // for the past, or a busy account's would never be looked at
+	}
+	oldest, whole, err := h.lookup(ctx, look, start, now, &left, reserve)
 	if err != nil {
 		return past[T]{}, err
 	}
@@ -148,7 +151,7 @@ func (h *history[T]) read(ctx context.Context, look lookupEvents, window, each t
 	h.to = now
 	if h.from.After(begin) && left > 0 && len(h.kept) < h.most {
 		// What could not be read of the past now is read later.
-		if oldest, whole, err := h.lookup(ctx, look, begin, h.from.Add(time.Second), &left); err == nil {
+		if oldest, whole, err := h.lookup(ctx, look, begin, h.from.Add(time.Second), &left, 0); err == nil {
 			h.from = later(oldest, begin, whole)
 		} else if ctx.Err() != nil {
 			return past[T]{}, err
@@ -167,14 +170,15 @@ func later(oldest, start time.Time, whole bool) time.Time {
 }
 
 // lookup reads pages from end back to start. It reports the time of the oldest
-// event that it met, and whether it got to start.
-func (h *history[T]) lookup(ctx context.Context, look lookupEvents, start, end time.Time, left *int) (oldest time.Time, whole bool, err error) {
+// event that it met, and whether it got to start. It leaves the lookups in reserve
+// once it has joined on to what was looked at before.
+func (h *history[T]) lookup(ctx context.Context, look lookupEvents, start, end time.Time, left *int, reserve int) (oldest time.Time, whole bool, err error) {
 	in := &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: h.key, AttributeValue: aws.String(h.value)}},
 		StartTime:        aws.Time(start), EndTime: aws.Time(end), MaxResults: aws.Int32(lookupSize),
 	}
 	oldest = end
-	for *left > 0 {
+	for *left > reserve || *left > 0 && oldest.After(h.to) {
 		*left--
 		out, err := look(ctx, in)
 		if err != nil {

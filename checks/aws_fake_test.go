@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,6 +52,7 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	operation := r.Header.Get("X-Amz-Target")
 	if i := strings.LastIndex(operation, "."); i >= 0 {
 		operation = operation[i+1:]
