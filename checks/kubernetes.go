@@ -48,7 +48,13 @@ func (w workload) revisions() kubeKind {
 
 // object is the kind as the API spells it.
 func (w workload) object() string {
-	return map[string]string{"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}[w.kind]
+	switch w.kind {
+	case "deployment":
+		return "Deployment"
+	case "statefulset":
+		return "StatefulSet"
+	}
+	return "DaemonSet"
 }
 
 func (w workload) String() string {
@@ -62,6 +68,7 @@ type kubeKey struct {
 	optional []kubeKind // feeds without which it is told all the same
 	work     workload   // kind is empty for a CronJob
 	read     func(*kubeWatch, *kubeKey, feeds) Result
+	moves    bool // what it says changes with time alone
 
 	version uint64 // of its feeds when it was last worked out
 	posted  time.Time
@@ -91,13 +98,13 @@ func (w *kubeWatch) take(c *config.Component) {
 		add(estate.CheckWorkload, "watch "+work.String(), kubeKey{needs: []kubeKind{one}, work: work, read: (*kubeWatch).workload})
 		add(estate.CheckWorkloadPods, "watch pods of "+work.String(), kubeKey{needs: []kubeKind{pods}, optional: []kubeKind{one, replicaSets}, work: work, read: (*kubeWatch).pods})
 		add(estate.CheckWorkloadSecrets, "watch "+work.String()+", metadata of secrets, pods", kubeKey{needs: []kubeKind{secrets}, optional: about, work: work, read: (*kubeWatch).secrets})
-		add(estate.CheckWorkloadEvents, "watch events of type Warning"+in, kubeKey{needs: []kubeKind{events}, optional: []kubeKind{one}, work: work, read: (*kubeWatch).events})
+		add(estate.CheckWorkloadEvents, "watch events of type Warning"+in, kubeKey{needs: []kubeKind{events}, optional: []kubeKind{one}, work: work, read: (*kubeWatch).events, moves: true})
 		add(estate.CheckExternalSecrets, "watch externalsecrets."+externalGroup+in, kubeKey{needs: []kubeKind{externalSecrets}, optional: about, work: work, read: (*kubeWatch).external})
 		add(estate.CheckRevisions, "watch "+string(work.revisions())+in, kubeKey{needs: []kubeKind{work.revisions()}, optional: []kubeKind{one}, work: work, read: (*kubeWatch).revisions})
 	}
 	if j := c.ScheduledJob; j != nil && j.Cluster == w.name && j.Job != "" {
 		namespace, name, _ := strings.Cut(j.Job, "/")
-		add(estate.CheckJob, "watch cronjob "+name+" and its jobs in namespace "+namespace, kubeKey{needs: []kubeKind{cronJobs, jobs}, work: workload{namespace: namespace, name: name}, read: (*kubeWatch).job})
+		add(estate.CheckJob, "watch cronjob "+name+" and its jobs in namespace "+namespace, kubeKey{needs: []kubeKind{cronJobs, jobs}, work: workload{namespace: namespace, name: name}, read: (*kubeWatch).job, moves: true})
 	}
 }
 

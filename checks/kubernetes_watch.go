@@ -214,16 +214,18 @@ func (w *kubeWatch) pass(all map[string]feeds, post func(estate.Key, Result)) (a
 	for _, k := range w.keys {
 		of := all[k.work.namespace]
 		var version uint64
-		for _, kind := range slices.Concat(k.needs, k.optional) {
-			if f := of[kind]; f != nil {
-				version += f.version()
+		for _, kinds := range [...][]kubeKind{k.needs, k.optional} {
+			for _, kind := range kinds {
+				if f := of[kind]; f != nil {
+					version += f.version()
+				}
 			}
 		}
 		due := !k.posted.IsZero() && now.Sub(k.posted) >= w.interval
 		if version == k.version && !due && (k.posted.IsZero() || k.settled(of, now)) {
 			continue
 		}
-		r, ok := w.work(k, of, now)
+		r, ok := w.work(k, of, version, now)
 		if !ok {
 			continue // too early to say
 		}
@@ -253,7 +255,7 @@ func (k *kubeKey) settled(of feeds, now time.Time) bool {
 }
 
 // work works out one key: why it cannot be told, or what it is.
-func (w *kubeWatch) work(k *kubeKey, of feeds, now time.Time) (Result, bool) {
+func (w *kubeWatch) work(k *kubeKey, of feeds, version uint64, now time.Time) (Result, bool) {
 	for _, kind := range k.needs {
 		ok, why := of[kind].ready(now)
 		if why != nil {
@@ -269,6 +271,9 @@ func (w *kubeWatch) work(k *kubeKey, of feeds, now time.Time) (Result, bool) {
 				return Result{}, false
 			}
 		}
+	}
+	if version == k.version && k.last.Err == nil && !k.posted.IsZero() && !k.moves {
+		return k.last, true // nothing happened
 	}
 	return k.read(w, k, of), true
 }
