@@ -36,9 +36,9 @@ lab-setup: $(LAB)
 $(LAB): FORCE
 	@cd lab && go build -o ../$(LAB) ./cmd/lab
 
-## bench: the figures of the built program, and whether they hold
-bench:
-	go run ./bench
+## bench: the figures of the built program beside real servers, and whether they hold
+bench: $(LAB) lab-setup
+	$(LAB) run -- go run ./bench
 
 ## lint: formatting, vet and staticcheck
 lint:
