@@ -172,24 +172,21 @@ func TestFailedAuthsByLogs(t *testing.T) {
 }
 
 func TestFailedAuthsByTooManyLogs(t *testing.T) {
-	for _, rising := range []bool{false, true} {
-		fake := newFakeAWS(t)
-		store := &logStore{page: 10, rising: rising}
-		fake.on("FilterLogEvents", store.ServeHTTP)
-		store.add(ages(time.Minute, 10*time.Second, 250)...)
-		got, _ := read(t, accessProbe(t, fake.URL, "logins", nil)).Data.(estate.FailedAuths)
-		if got.Failed != 10*countPages || !got.Partial || len(got.Earlier) != 0 {
-			t.Errorf("oldest first %v: %+v; want at least %d", rising, got, 10*countPages)
-		}
+	// From a server that begins at the oldest the past cannot be had piece by piece.
+	fake := newFakeAWS(t)
+	store := &logStore{page: 10, rising: true}
+	fake.on("FilterLogEvents", store.ServeHTTP)
+	store.add(ages(time.Minute, 10*time.Second, 150)...)
+	if got, _ := read(t, accessProbe(t, fake.URL, "logins", nil)).Data.(estate.FailedAuths); got.Failed != 10*countPages || !got.Partial || len(got.Earlier) != 0 {
+		t.Errorf("%+v; want at least %d", got, 10*countPages)
 	}
 	// What does not fit into the windows before is counted later, piece by piece.
-	fake := newFakeAWS(t)
-	store := &logStore{page: 10}
+	fake, store = newFakeAWS(t), &logStore{page: 30}
 	fake.on("FilterLogEvents", store.ServeHTTP)
 	store.add(ages(70*time.Minute, time.Minute, 300)...)
 	p := accessProbe(t, fake.URL, "logins", nil)
 	before := -1
-	for range 12 {
+	for range 3 {
 		got, _ := read(t, p).Data.(estate.FailedAuths)
 		if got.Failed != 0 || got.Partial || len(got.Earlier) < before {
 			t.Fatalf("%+v", got)
