@@ -40,24 +40,7 @@ func (*kubernetes) Name() string { return "kubernetes" }
 func (*kubernetes) Key() string  { return "kubernetes" }
 
 func (*kubernetes) Missing(ctx context.Context) []Requirement {
-	lacking := slices.Concat(buildKube.requirement(ctx), buildKWOK.requirement(ctx))
-	if etcdPath() == "" {
-		lacking = append(lacking, Requirement{
-			What: "etcd", Packages: []string{"etcd-server"},
-			How: "install it with: apt-get install etcd-server",
-		})
-	}
-	return lacking
-}
-
-// etcdPath is the etcd program, empty for none.
-func etcdPath() string {
-	for _, name := range []string{"etcd", "/usr/bin/etcd", "/usr/local/bin/etcd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
+	return slices.Concat(buildKube.requirement(ctx), buildEtcd.requirement(ctx), buildKWOK.requirement(ctx))
 }
 
 func (k *kubernetes) Start(ctx context.Context, s *Site) error {
@@ -106,8 +89,13 @@ func (k *kubernetes) Start(ctx context.Context, s *Site) error {
 }
 
 // startEtcd starts the store and waits until it is healthy: the API server does
-// not wait for it, it ends.
+// not wait for it, it ends. It is built because Debian's is too old: without the
+// progress of watches, which it lacks, watches break off and stay behind.
 func (k *kubernetes) startEtcd(ctx context.Context, s *Site) (url string, err error) {
+	program, err := buildEtcd.program(ctx, "etcd")
+	if err != nil {
+		return "", err
+	}
 	var ports [2]int
 	for i := range ports {
 		if ports[i], err = freePort(); err != nil {
@@ -116,7 +104,7 @@ func (k *kubernetes) startEtcd(ctx context.Context, s *Site) (url string, err er
 	}
 	url = "http://" + address(ports[0])
 	peers := "http://" + address(ports[1])
-	if k.etcd, err = k.launch(s, etcdPath(), "--data-dir="+filepath.Join(k.dir, "etcd"), "--name=lab",
+	if k.etcd, err = k.launch(s, program, "--unsafe-no-fsync", "--data-dir="+filepath.Join(k.dir, "etcd"), "--name=lab",
 		"--listen-client-urls="+url, "--advertise-client-urls="+url, "--listen-peer-urls="+peers,
 		"--initial-advertise-peer-urls="+peers, "--initial-cluster=lab="+peers,
 		// Alone, it waits for nobody's vote.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -75,7 +76,7 @@ func (m *userManager) Start(ctx context.Context, s *Site) error {
 	if err := errors.Join(os.Mkdir(m.runtimeDir(), 0o700), os.Mkdir(m.unitDir(), 0o700)); err != nil {
 		return fmt.Errorf("make systemd's folders: %w", err)
 	}
-	for name, text := range units() {
+	for name, text := range units("lab" + strings.ToLower(rand.Text()[:12])) {
 		if err := os.WriteFile(filepath.Join(m.unitDir(), name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("write the unit %s: %w", name, err)
 		}
