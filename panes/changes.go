@@ -117,6 +117,9 @@ func (d *detail) change(c *estate.RecentChange, touches bool) {
 	if c.Failed != "" {
 		head = append(head, span{theme.Warn, " REFUSED: " + f.say(c.Failed)})
 	}
+	if c.Routine() {
+		head = append(head, span{theme.Muted, " by rotation itself, " + c.At.UTC().Format("2 Jan 15:04 UTC")})
+	}
 	if head.width() <= d.n {
 		d.row(head...)
 	} else {
@@ -131,6 +134,11 @@ func (d *detail) change(c *estate.RecentChange, touches bool) {
 			}
 			d.row(at, span{theme.Strong, part})
 		}
+	}
+	if c.Routine() {
+		// What rotation does by itself is many lines of little news: people's doings
+		// must not drown in it.
+		return
 	}
 	d.text(indent, "", theme.Muted, f.by(c))
 	d.text(indent, "", theme.Text, f.say(c.Detail))

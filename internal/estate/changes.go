@@ -162,7 +162,7 @@ func (x *changeReader) touch(r *RecentChange) {
 		x.index()
 	}
 	hit := map[ID]bool{}
-	for _, t := range x.names[plainName(r.Target)] {
+	for _, t := range x.meant(r.Target) {
 		if t.system != "" && r.Where != "" && t.system != r.Where {
 			continue
 		}
@@ -182,6 +182,18 @@ func (x *changeReader) touch(r *RecentChange) {
 	}
 	byID := x.s.Topology.byID
 	slices.SortFunc(r.Components, func(a, b ID) int { return cmp.Compare(byID[a], byID[b]) })
+}
+
+// meant is what a target stands for. A role is told as "role NAME", and a thing of a
+// function, such as its security group, as "… of function NAME".
+func (x *changeReader) meant(target string) []touched {
+	if role, ok := strings.CutPrefix(target, "role "); ok {
+		return x.names[plainName(role)]
+	}
+	if _, function, ok := strings.Cut(target, " of function "); ok {
+		return x.names[plainName(function)]
+	}
+	return x.names[plainName(target)]
 }
 
 // plainName is what a target is called, however it was named: by ARN, by path or
@@ -253,6 +265,16 @@ func (x *changeReader) call(name string, it touched) {
 		}
 	}
 	x.names[name] = append(x.names[name], it)
+}
+
+// Routine reports whether rotation itself made the change, on its schedule, and
+// nobody by hand.
+func (r *RecentChange) Routine() bool {
+	switch RotationOutcome(r.What) {
+	case RotationStarted, RotationSucceeded, RotationFailed, RotationAbandoned:
+		return true
+	}
+	return false
 }
 
 // Touches reports whether a change concerns a component.
