@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -237,7 +238,20 @@ func TestAWSNeverShowsASecret(t *testing.T) {
 		"GetMetricData":        fmt.Sprintf(`{"MetricDataResults":[{"Id":"m0","StatusCode":"Forbidden","Messages":[{"Code":%[1]s,"Value":%[1]s}]}]}`, text),
 		"FilterLogEvents":      `{"events":[` + logEvent(1, "ERROR "+everything) + `]}`,
 		"ListSecrets":          fmt.Sprintf(`{"SecretList":[{"Name":%s}]}`, text),
-		"GetCallerIdentity":    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>" + url.QueryEscape(canary) + "</Arn><Account>" + url.QueryEscape(canary) + "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
+		"LookupEvents": fmt.Sprintf(`{"Events":[{"EventId":"1","EventName":"RotationFailed","EventTime":%[2]d,"Username":%[1]s,"Resources":[{"ResourceName":%[1]s,"ResourceType":%[1]s}],"CloudTrailEvent":%[3]s},
+			{"EventId":"2","EventName":"PutSecretValue","EventSource":"secretsmanager.amazonaws.com","EventTime":%[2]d,"Username":%[1]s,"CloudTrailEvent":%[3]s}]}`, text, time.Now().Unix(), plantedRecord(everything)),
+		"DescribeTrails":        fmt.Sprintf(`{"trailList":[{"Name":%[1]s,"TrailARN":%[1]s}]}`, text),
+		"GetTrailStatus":        fmt.Sprintf(`{"IsLogging":true,"LatestDeliveryError":%[1]s}`, text),
+		"GetEventSelectors":     fmt.Sprintf(`{"EventSelectors":[{"ReadWriteType":%[1]s}]}`, text),
+		"authorizers":           fmt.Sprintf(`{"items":[{"authorizerId":%[1]s,"name":%[1]s,"authorizerType":%[1]s,"authorizerUri":"x/functions/%[2]s/invocations","jwtConfiguration":{"issuer":%[1]s,"audience":[%[1]s]}}]}`, text, inside),
+		"DescribeLoadBalancers": strings.ReplaceAll(balancerXML, "edge", html.EscapeString(canary)), "DescribeListeners": strings.ReplaceAll(fmt.Sprintf(listenersXML, ""), "TLS13", html.EscapeString(everything)),
+		"DescribeListenerCertificates": servedXML,
+		"DescribeCertificate": fmt.Sprintf(`{"Certificate":{"CertificateArn":%[1]s,"DomainName":%[1]s,"SubjectAlternativeNames":[%[1]s],"Status":%[1]s,"Type":%[1]s,"FailureReason":%[1]s,"Serial":%[1]s,
+			"RenewalSummary":{"RenewalStatus":%[1]s,"RenewalStatusReason":%[1]s}}}`, text),
+		"SimulatePrincipalPolicy": strings.ReplaceAll(`<R><SimulatePrincipalPolicyResult><EvaluationResults><member><EvalActionName>X</EvalActionName><EvalResourceName>X</EvalResourceName><EvalDecision>X</EvalDecision>
+			<MatchedStatements><member><SourcePolicyId>X</SourcePolicyId></member></MatchedStatements></member></EvaluationResults></SimulatePrincipalPolicyResult></R>`, "X", html.EscapeString(everything)),
+		"ListAttachedRolePolicies": strings.ReplaceAll(`<R><ListAttachedRolePoliciesResult><AttachedPolicies><member><PolicyName>X</PolicyName><PolicyArn>X</PolicyArn></member></AttachedPolicies></ListAttachedRolePoliciesResult></R>`, "X", html.EscapeString(canary)),
+		"GetCallerIdentity":        "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>" + url.QueryEscape(canary) + "</Arn><Account>" + url.QueryEscape(canary) + "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
 	}
 	stored, _ := json.Marshal(map[string]string{"username": "app", "password": canary, "engine": "postgres"})
 	value, _ := json.Marshal(map[string]any{"Name": "x", "VersionId": "v1", "SecretString": string(stored), "VersionStages": []string{"AWSCURRENT"}})
@@ -260,7 +274,8 @@ func TestAWSNeverShowsASecret(t *testing.T) {
 	for name, handler := range failing {
 		t.Run(name, func(t *testing.T) {
 			fake := newFakeAWS(t)
-			cfg := awsConfig(fake.URL)
+			cfg := controlConfig(fake.URL)
+			cfg.AWS[0].Region = "us-east-1" // one region's lookups: each waits for its turn
 			set := newSet(t, cfg)
 			probes := awsProbes(cfg, set, nil)
 			fake.on("GetSecretValue", awsAnswer(string(value)))
@@ -295,6 +310,20 @@ func TestAWSNeverShowsASecret(t *testing.T) {
 			}
 		})
 	}
+}
+
+// plantedRecord is CloudTrail's record of an event with a text in every place.
+func plantedRecord(text string) []byte {
+	in := func(v any) map[string]any {
+		return map[string]any{"secretId": v, "reason": v, "policyName": v, "groupId": v, "secretString": v, "name": v}
+	}
+	record, _ := json.Marshal(map[string]any{
+		"eventType": text, "sourceIPAddress": text, "userAgent": text, "errorCode": text, "errorMessage": text,
+		"userIdentity":      map[string]any{"arn": text, "userName": text, "sessionContext": map[string]any{"sessionIssuer": map[string]any{"arn": text}}},
+		"requestParameters": map[string]any{"secretId": "prod/db/postgres", "more": in(text)}, "additionalEventData": in(text), "resources": []any{map[string]any{"ARN": text}},
+	})
+	quoted, _ := json.Marshal(string(record))
+	return quoted
 }
 
 // An account whose credentials nobody gives must not cost every read its whole
