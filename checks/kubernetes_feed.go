@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -93,10 +94,9 @@ func (f *feed) ready(now time.Time) (bool, *estate.Failure) {
 		return false, &estate.Failure{Kind: estate.Broken, Doing: "watch " + f.String(), Detail: errTooMany.Error()}
 	case !synced:
 		return false, nil
+	case f.doubt != nil:
+		return false, f.doubt
 	case f.single || f.open:
-		if f.doubt != nil {
-			return false, f.doubt
-		}
 		return true, nil
 	case f.opened.IsZero():
 		return false, nil
@@ -283,7 +283,7 @@ func (f *feed) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watc
 		return nil, err
 	}
 	f.begun(cancel)
-	return &watched{Interface: watch.Filter(w, f.filter), end: sync.OnceFunc(func() { f.ended(); cancel() })}, nil
+	return newWatched(w, f.filter, func() { f.ended(); cancel() }), nil
 }
 
 // narrow leaves out what is not needed where the API server can.
@@ -310,21 +310,57 @@ func (f *feed) filter(e watch.Event) (watch.Event, bool) {
 	return e, true
 }
 
-// watched is an open watch that tells when it ends.
+// watched is an open watch with each event stripped, which tells when it ends.
+// The library's own filter would stay behind for ever where a watch ends while an
+// event is on its way.
 type watched struct {
-	watch.Interface
-	end func()
+	from watch.Interface
+	out  chan watch.Event
+	gone chan struct{}
+	stop func()
 }
 
-// Stop satisfies watch.Interface.
-func (w *watched) Stop() {
-	w.end()
-	w.Interface.Stop()
+func newWatched(from watch.Interface, strip watch.FilterFunc, ended func()) *watched {
+	w := &watched{from: from, out: make(chan watch.Event), gone: make(chan struct{})}
+	w.stop = sync.OnceFunc(func() {
+		close(w.gone)
+		ended()
+		from.Stop()
+	})
+	go w.pass(strip)
+	return w
 }
+
+// pass hands events on until the watch ends.
+func (w *watched) pass(strip watch.FilterFunc) {
+	defer close(w.out)
+	defer utilruntime.HandleCrash() // what cannot be stripped ends the watch, not the program
+	for e := range w.from.ResultChan() {
+		e, keep := strip(e)
+		if !keep {
+			continue
+		}
+		select {
+		case w.out <- e:
+		case <-w.gone:
+			return
+		}
+	}
+}
+
+// ResultChan satisfies watch.Interface.
+func (w *watched) ResultChan() <-chan watch.Event { return w.out }
+
+// Stop satisfies watch.Interface.
+func (w *watched) Stop() { w.stop() }
 
 func (f *feed) begun(cut func()) {
 	f.mu.Lock()
 	f.open, f.opened, f.err, f.cut = true, time.Now(), nil, cut
+	if f.doubt != nil && f.doubt.Kind != estate.Lagging {
+		// The cluster answers again. A lag only a confirming read can disprove.
+		f.doubt, f.missed = nil, 0
+	}
 	f.state++
 	f.mu.Unlock()
 	f.store.changed()
