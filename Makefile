@@ -9,36 +9,47 @@ GOFMT       := $(shell go env GOROOT)/bin/gofmt
 # by themselves.
 LAB_PACKAGES = $(shell grep -rlE --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache 'WARROOM_LAB|labtest\.' . | xargs -r -n1 dirname | sort -u)
 
-.PHONY: build test test-go test-lab lab-setup bench lint release-builds release-docs release-check clean FORCE
+# What make bench compares with needs these.
+BENCH_PEERS := postgres,moto,tls,tools,vault,toxiproxy
+
+.PHONY: build test test-go test-lab lab lab-setup bench lint release-builds release-docs release-check clean FORCE
 
 ## build: the product, as it is released
 build:
 	go build -trimpath -ldflags '$(LDFLAGS)' -o warroom .
 
-## test: every test, race-checked, with real servers beside them
-test: $(LAB) lab-setup
-	$(LAB) run -- go test -race ./...
-	$(LAB) run -C lab -- go test -count=1 ./...
+## test: every test, race-checked, with the real servers that need no build
+test: $(LAB)
+	$(LAB) setup -only quick
+	$(LAB) run -only quick -- go test -race ./...
+	$(LAB) run -only quick -C lab -- go test -count=1 ./...
 
 ## test-go: what needs nothing but Go; tests on real servers are not run
 test-go:
 	go test ./...
 
-## test-lab: once more the packages with tests on real servers, at full speed
-test-lab: $(LAB) lab-setup
+## test-lab: every real server, built where it has to be (half an hour, the first
+## time), and beside them the packages with tests on real servers, at full speed
+test-lab: lab-setup
 	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test uses the lab' >&2; exit 1; }
-	$(LAB) run -- go test -count=1 $(LAB_PACKAGES)
+	$(LAB) run -- go test -count=1 -timeout 20m $(LAB_PACKAGES)
+	$(LAB) run -C lab -- go test -count=1 -timeout 20m ./...
 
-## lab-setup: install what the real servers need, where we may
+## lab: every real server and an estate config for them, until Ctrl-C
+lab: lab-setup
+	$(LAB) up
+
+## lab-setup: install and build what the real servers need, where we may
 lab-setup: $(LAB)
 	$(LAB) setup
 
 $(LAB): FORCE
 	@cd lab && go build -o ../$(LAB) ./cmd/lab
 
-## bench: the figures of the built program beside real servers, and whether they hold
-bench: $(LAB) lab-setup
-	$(LAB) run -- go run ./bench
+## bench: the figures of the built program, and whether they hold
+bench: $(LAB)
+	$(LAB) setup -only $(BENCH_PEERS)
+	$(LAB) run -only $(BENCH_PEERS) -- go run ./bench
 
 ## lint: formatting, vet and staticcheck
 lint:

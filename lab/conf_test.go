@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -91,5 +92,20 @@ func TestShellQuote(t *testing.T) {
 func TestTheEstateTemplateParses(t *testing.T) {
 	if _, err := template.New("estate").Funcs(template.FuncMap{"q": func(any) string { return "" }}).Parse(estateTemplate); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestControlGroups(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want []string
+	}{
+		{"0::/user.slice/a.scope\n", []string{"/sys/fs/cgroup/user.slice/a.scope", "/sys/fs/cgroup/unified/user.slice/a.scope"}},
+		{"9:name=systemd:/b\n8:memory:/\nnonsense\n", []string{"/sys/fs/cgroup/systemd/b"}},
+		{"", nil},
+	} {
+		if got := controlGroups(test.text); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %v, want %v", test.text, got, test.want)
+		}
 	}
 }

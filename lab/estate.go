@@ -45,6 +45,9 @@ func (*estate) Stop() error                           { return nil }
 
 func (e *estate) Start(ctx context.Context, s *Site) error {
 	for _, p := range []Peer{e.primary, e.replica, e.pooler, e.moto, e.tls, e.tools, e.vault, e.kube, e.systemd, e.acme} {
+		if p == Peer(e.systemd) && !s.Has(p.Name()) {
+			continue // it cannot run here; the config leaves its units out
+		}
 		if err := s.Await(ctx, p.Name()); err != nil {
 			return err
 		}
@@ -88,7 +91,7 @@ func (e *estate) render(s *Site, stored stored) (string, error) {
 		"OtherCertificate": e.tls.other.certificate, "OtherKey": e.tls.other.key,
 		"Primary": e.primary.port, "Replica": e.replica.port, "Pooler": e.pooler.port,
 		"Key": stored.key, "Function": stored.function,
-		"GoodUnit": goodUnit, "FailedUnit": failedUnit, "Timer": goodTimer,
+		"Systemd": s.Has(e.systemd.Name()), "GoodUnit": goodUnit, "FailedUnit": failedUnit, "Timer": goodTimer,
 	})
 	if err != nil {
 		return "", fmt.Errorf("fill in the estate config: %w", err)
@@ -122,7 +125,7 @@ func (e *estate) writeEnvironment(s *Site) error {
 		fmt.Fprintf(&passwords, "127.0.0.1:%d:*:%s:%s\n", one.port, superuser, one.password)
 	}
 	var env strings.Builder
-	for _, v := range [][2]string{
+	variables := [][2]string{
 		{"WARROOM_LAB", filepath.Join(s.Dir, descriptionFile)},
 		{"WARROOM_CONFIG", e.config},
 		{"VAULT_ADDR", e.vault.active.address()},
@@ -134,8 +137,11 @@ func (e *estate) writeEnvironment(s *Site) error {
 		{"AWS_ENDPOINT_URL", e.moto.endpoint()},
 		{"PGSERVICEFILE", e.file("pg_service.conf")},
 		{"PGPASSFILE", e.file("pgpass")},
-		{"DBUS_SESSION_BUS_ADDRESS", e.systemd.busAddress()},
-	} {
+	}
+	if s.Has(e.systemd.Name()) {
+		variables = append(variables, [2]string{"DBUS_SESSION_BUS_ADDRESS", e.systemd.busAddress()})
+	}
+	for _, v := range variables {
 		fmt.Fprintf(&env, "export %s=%s\n", v[0], shellQuote(v[1]))
 	}
 	fmt.Fprintf(&env, "export VAULT_TOKEN=\"$(cat %s)\"\n", shellQuote(e.vault.first.rootTokenFile))

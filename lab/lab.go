@@ -53,6 +53,9 @@ type readiness struct {
 	err  error
 }
 
+// Has says whether the peer of that name is part of this run.
+func (s *Site) Has(name string) bool { return s.ready[name] != nil }
+
 // Await returns when the peer of that name is ready, or why it will not be.
 func (s *Site) Await(ctx context.Context, name string) error {
 	r, ok := s.ready[name]
@@ -82,10 +85,11 @@ type Lab struct {
 	// File is the path of the JSON description, mode 0600.
 	File string
 
-	site  *Site
-	peers []Peer
-	stop  sync.Once
-	err   error
+	site        *Site
+	peers       []Peer
+	description Description
+	stop        sync.Once
+	err         error
 }
 
 // Start starts the peers side by side and writes their description. When one
@@ -96,7 +100,7 @@ func Start(ctx context.Context, peers []Peer, log io.Writer) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{peers: peers, site: &Site{Dir: dir, log: log, ready: map[string]*readiness{}}}
+	l := &Lab{peers: fit(ctx, peers, log), site: &Site{Dir: dir, log: log, ready: map[string]*readiness{}}}
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(err, l.Stop())
 	}
@@ -149,6 +153,7 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	l.File = filepath.Join(l.site.Dir, descriptionFile)
+	l.description = d
 	return d.write(l.File)
 }
 

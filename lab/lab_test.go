@@ -173,6 +173,34 @@ func TestWhatIsMissingFailsAndSaysHow(t *testing.T) {
 	}
 }
 
+// choosy is a peer that this machine cannot run.
+type choosy struct{ fakePeer }
+
+func (*choosy) Unfit(context.Context) string { return "the moon is full" }
+
+func TestWhatCannotRunHereIsLeftOutAndSaid(t *testing.T) {
+	one := &choosy{fakePeer{name: "choosy", lacks: []Requirement{{What: "a thing", How: "get it"}}}}
+	var log bytes.Buffer
+	l, err := Start(t.Context(), []Peer{one, &fakePeer{name: "easy"}}, &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(l.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Stop(); err != nil {
+		t.Error(err)
+	}
+	if len(one.calls) > 0 || !strings.Contains(log.String(), "choosy is left out: the moon is full") {
+		t.Errorf("calls %v, progress %q", one.calls, log.String())
+	}
+	var d Description
+	if err := json.Unmarshal(text, &d); err != nil || !slices.Equal(d.Peers, []string{"easy"}) {
+		t.Errorf("description %s, %v", text, err)
+	}
+}
+
 func TestSignalsReachTheCommand(t *testing.T) {
 	peer := &fakePeer{name: "one"}
 	signals := make(chan os.Signal, 1)

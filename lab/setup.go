@@ -24,6 +24,7 @@ type Requirement struct {
 // Setup installs what the peers lack: Debian packages where we may, the rest
 // below the user's cache folder. What is there is left alone.
 func Setup(ctx context.Context, peers []Peer, log io.Writer) error {
+	peers = fit(ctx, peers, log)
 	var lacking []Requirement
 	for _, p := range peers {
 		lacking = append(lacking, p.Missing(ctx)...)
@@ -50,6 +51,29 @@ func Setup(ctx context.Context, peers []Peer, log io.Writer) error {
 		return errors.Join(append(errs, err)...)
 	}
 	return nil
+}
+
+// particular is a peer that not every machine, or not every user, can run.
+type particular interface {
+	// Unfit says why it cannot run here whatever is installed, and is empty when
+	// it can.
+	Unfit(ctx context.Context) string
+}
+
+// fit are the peers that can run here; of the others it says why not. They are no
+// part of the run then, as if they had not been asked for.
+func fit(ctx context.Context, peers []Peer, log io.Writer) []Peer {
+	return slices.DeleteFunc(slices.Clone(peers), func(p Peer) bool {
+		one, ok := p.(particular)
+		if !ok {
+			return false
+		}
+		why := one.Unfit(ctx)
+		if why != "" {
+			_, _ = fmt.Fprintf(log, "lab: %s is left out: %s\n", p.Name(), why)
+		}
+		return why != ""
+	})
 }
 
 // packagesOf are the Debian packages of all requirements, each once.

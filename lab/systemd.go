@@ -42,6 +42,49 @@ func (*userManager) Missing(context.Context) []Requirement {
 	}}
 }
 
+// Unfit: the manager needs a mount of its own, and control groups that it may
+// divide. Root has both outside of containers that forbid it; another user has
+// them where a systemd has handed a control group over.
+func (m *userManager) Unfit(ctx context.Context) string {
+	try := []string{"--mount", "true"}
+	if os.Geteuid() != 0 {
+		try = append([]string{"--user", "--map-current-user", "--keep-caps"}, try...)
+	}
+	if err := exec.CommandContext(ctx, "unshare", try...).Run(); err != nil {
+		return fmt.Sprintf("this user may not have mounts of its own here (unshare %s: %v)", strings.Join(try, " "), err)
+	}
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return fmt.Sprintf("its control group is not known: %v", err)
+	}
+	for _, dir := range controlGroups(string(groups)) {
+		const write = 2
+		if syscall.Access(dir, write) == nil {
+			return ""
+		}
+	}
+	return "this user may not divide its control group; root may, or a shell from: systemd-run --user --scope -p Delegate=yes"
+}
+
+// controlGroups are the folders where systemd would divide the group that
+// /proc/self/cgroup tells of.
+func controlGroups(text string) []string {
+	var dirs []string
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		switch {
+		case fields[1] == "name=systemd":
+			dirs = append(dirs, filepath.Join("/sys/fs/cgroup/systemd", fields[2]))
+		case fields[0] == "0" && fields[1] == "":
+			dirs = append(dirs, filepath.Join("/sys/fs/cgroup", fields[2]), filepath.Join("/sys/fs/cgroup/unified", fields[2]))
+		}
+	}
+	return dirs
+}
+
 // systemdPath is the manager's program, empty for none.
 func systemdPath() string {
 	for _, path := range []string{"/lib/systemd/systemd", "/usr/lib/systemd/systemd"} {

@@ -103,7 +103,7 @@ func (r *recorder) Skip(...any) { r.skipped = true; runtime.Goexit() }
 // The lab's description has every key that is read here, and no other: the two
 // modules say the same.
 func TestTheWholeDescriptionIsRead(t *testing.T) {
-	Read(t) // skips without a lab
+	Read(t) // skips where WARROOM_LAB is not set
 	text, err := os.ReadFile(os.Getenv(Variable))
 	if err != nil {
 		t.Fatal(err)

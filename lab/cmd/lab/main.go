@@ -105,9 +105,8 @@ func up(ctx context.Context, peers []lab.Peer, signals <-chan os.Signal) int {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		return 1
 	}
-	description, err := os.ReadFile(l.File)
+	_, err = fmt.Print(l.Howto())
 	if err == nil {
-		fmt.Printf("%s\n# Until a signal comes (Ctrl-C):\nexport %s=%s\n", description, lab.Variable, l.File)
 		<-ctx.Done()
 	}
 	if err := errors.Join(err, l.Stop()); err != nil {
