@@ -56,31 +56,30 @@ func (s *Sim) externalSecretController(namespace, name string) {
 	want := externalVersion(old)
 	same := nested(old, "status", "syncedResourceVersion") == want
 	whole := have && secret.Annotations[hashAnnotation] == dataHash(secret.Data)
-	owns := nested(old, "spec", "target", "creationPolicy")
-	frozen := every <= 0 || owns == "CreatedOnce" // refreshes only to create
-	retry := k.failed(s)
+	// Without an interval, what was synced once is never refreshed again, whatever
+	// changes; OnChange waits for a change.
+	policy := nested(old, "spec", "refreshPolicy")
+	frozen := every <= 0 || policy == "CreatedOnce"
+	onChange := policy == "OnChange" && same
+	failed := s.retries[k]
 	switch {
-	case status == "True" && whole && (same && frozen || same && s.at.Before(refreshed.Add(every)) || frozen && owns == "CreatedOnce"):
-		if !frozen {
+	case status == "True" && whole && (frozen || onChange || same && s.at.Before(refreshed.Add(every))):
+		if !frozen && !onChange {
 			s.after(k, refreshed.Add(max(every, s.gap/8)))
 		}
 		return
-	case status == "False" && same && s.at.Before(retry):
-		s.after(k, retry)
+	case status == "False" && failed.version == want && s.at.Before(failed.again):
+		s.after(k, failed.again)
 		return
 	}
 	s.sync(k, old, want, target, every)
 }
 
-// failures of syncs, by ExternalSecret: how often, and when it is tried again.
+// backoff is what is known of an ExternalSecret that failed.
 type backoff struct {
-	count int
-	again time.Time
-}
-
-// failed is when a failed sync is tried again.
-func (k key) failed(s *Sim) time.Time {
-	return s.retries[k].again
+	count   int
+	again   time.Time // when it is tried again
+	version string    // of the ExternalSecret that failed
 }
 
 // externalVersion is what of an ExternalSecret asks for a sync when it changes.
@@ -100,9 +99,9 @@ func (s *Sim) sync(k key, old *unstructured.Unstructured, version, target string
 	fail := func(words string, err error) {
 		s.event(s.r.externalSecrets, c, corev1.EventTypeWarning, "UpdateFailed", externalSource, err.Error())
 		s.externalStatus(c, "False", reasonError, words)
-		_ = unstructured.SetNestedField(c.Object, version, "status", "syncedResourceVersion") // the status is an object
 		s.put(s.r.externalSecrets, c)
 		b := s.retries[k]
+		b.version = version
 		b.again = s.at.Add(max(min(retryFirst<<min(b.count, 12), retryMost), s.gap/64))
 		b.count++
 		s.retries[k] = b

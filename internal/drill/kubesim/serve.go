@@ -240,10 +240,7 @@ func (q *request) spoil(f *Fault) bool {
 	e := apierrors.NewGenericServerResponse(f.Status, q.verb, schema.GroupResource{Group: q.group, Resource: q.resource}, q.name, f.Message, f.RetryAfter, true)
 	switch f.Status {
 	case http.StatusTooManyRequests:
-		e = apierrors.NewTooManyRequestsError(orText(f.Message, "Too many requests, please try again later."))
-		if f.RetryAfter > 0 {
-			e.ErrStatus.Details.RetryAfterSeconds = int32(f.RetryAfter)
-		}
+		e = apierrors.NewTooManyRequests(orText(f.Message, "Too many requests, please try again later."), f.RetryAfter)
 	case http.StatusGone:
 		e = apierrors.NewResourceExpired(orText(f.Message, "The provided continue parameter is too old"))
 	default:

@@ -145,6 +145,7 @@ func (s *Sim) concern(c change) {
 	case s.r.secrets:
 		s.markAll(s.r.externalSecrets, ns)
 	case s.r.secretStores, s.r.clusterStores:
+		clear(s.retries) // what failed for want of a store is tried again
 		s.markAll(s.r.externalSecrets, ns)
 	case s.r.deployments, s.r.statefulSets:
 		s.markAll(s.r.budgets, ns)
