@@ -39,7 +39,10 @@ func (d *deriver) balancer() {
 	renewal := d.renewal(&b)
 	d.add(true, renewal)
 	next, nextStatus, note := "?", Unknown, "no certificate was seen"
-	if !b.nearest.IsZero() {
+	switch {
+	case len(all) == 0 && l.ok && len(l.certificates) == 0:
+		next, nextStatus, note = "none", NA, ""
+	case !b.nearest.IsZero():
 		next, nextStatus, note = Span(b.nearest.Sub(d.now)), b.nearestStatus, b.nearestOf
 		if !b.nearest.After(d.now) {
 			next, note = "EXPIRED", Ago(d.now, b.nearest)

@@ -151,8 +151,9 @@ func (d *deriver) managed(b *balance, c listened) Fact {
 	renewal, rNote := d.renewing(c)
 	status = Worst(status, renewal)
 	if rNote != "" {
-		notes = append(notes, rNote)
+		notes = append([]string{rNote}, notes...)
 	}
+	why := c.called() + ": " + strings.Join(notes, "; ")
 	if !c.NotAfter.IsZero() {
 		life, _ := d.managedLife(c)
 		b.ends(c.NotAfter, Worst(life, renewal), c.called()+" in ACM", c.renews(), b.listeners.basis)
@@ -168,9 +169,9 @@ func (d *deriver) managed(b *balance, c listened) Fact {
 		notes = append(notes, "the default")
 	}
 	if status == Fail {
-		d.say(Fail, word, c.called()+": "+strings.Join(notes[:len(notes)-1], "; "))
+		d.say(Fail, word, why)
 	} else if status == Warn && (d.c.Renewal != RenewalManual || c.renews()) {
-		d.say(Warn, word, c.called()+": "+notes[0])
+		d.say(Warn, word, why)
 	}
 	return b.fact(name, word, status, strings.Join(notes, "; "))
 }
