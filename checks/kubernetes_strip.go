@@ -67,12 +67,11 @@ type eventItem struct {
 
 // jobItem is what is kept of a Job.
 type jobItem struct {
-	owner    owner
-	started  time.Time
-	ended    time.Time
-	result   string
-	reason   string
-	schedule time.Time // for when it was scheduled
+	owner   owner
+	started time.Time
+	ended   time.Time
+	result  string
+	reason  string
 }
 
 // cronItem is what is kept of a CronJob.
