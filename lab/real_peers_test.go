@@ -85,7 +85,7 @@ func TestRealVault(t *testing.T) {
 		{"the reader sees no value", "permission denied", d.Vault, d.Vault.ReadTokenFile, true, []string{"kv", "get", "secret/prod/db/postgres"}},
 		{"the reader sees no static credential", "permission denied", d.Vault, d.Vault.ReadTokenFile, true, []string{"read", "database/static-creds/app"}},
 		{"the reader sees the audit devices", "file/", d.Vault, d.Vault.ReadTokenFile, false, []string{"audit", "list"}},
-		{"the reader sees autopilot", `"healthy": true`, d.Vault, d.Vault.ReadTokenFile, false, []string{"operator", "raft", "autopilot", "state", "-format=json"}},
+		{"the reader sees autopilot", `"Healthy": true`, d.Vault, d.Vault.ReadTokenFile, false, []string{"operator", "raft", "autopilot", "state", "-format=json"}},
 		{"the copy is a version behind", `"current_version": 1`, d.VaultSecondary, d.VaultSecondary.ReadTokenFile, false, []string{"kv", "metadata", "get", "-format=json", "secret/" + d.VaultSecondary.Behind[0]}},
 		{"the copy lacks one", "No value found", d.VaultSecondary, d.VaultSecondary.ReadTokenFile, true, []string{"kv", "metadata", "get", "secret/" + d.VaultSecondary.Missing[0]}},
 	} {

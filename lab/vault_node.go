@@ -76,7 +76,10 @@ func (n *vaultNode) config(storage, certificate, key string, peerPort int) map[s
 	own := map[string]any{"path": filepath.Join(n.dir, "data")}
 	if storage == "raft" {
 		own["node_id"] = n.name
-		own["performance_multiplier"] = 1 // leaders are elected in a second
+		// Leaders are elected in a second, and a new node's vote is not waited for
+		// ten seconds at a time.
+		own["performance_multiplier"] = 1
+		own["autopilot_reconcile_interval"], own["autopilot_update_interval"] = "1s", "1s"
 	}
 	return map[string]any{
 		"cluster_name":  n.cluster,
