@@ -2,7 +2,6 @@ package estate
 
 import (
 	"fmt"
-	"net"
 	"strings"
 )
 
@@ -69,7 +68,7 @@ func (l *listeners) bySerial(serial string) (listened, bool) {
 // other is the serial that the listener of an address has in ACM for a server
 // name; empty when there is none, or it is not known.
 func (l *listeners) other(address, name string) string {
-	_, port, _ := net.SplitHostPort(address)
+	port := address[strings.LastIndexByte(address, ':')+1:]
 	for _, c := range l.certificates {
 		if fmt.Sprint(c.port) == port && c.covers(name) && c.Serial != "" {
 			return c.Serial
