@@ -96,7 +96,7 @@ func (d *deriver) vaultSeal(v vaultReads) {
 		f = v.health.fact("Seal status", word, status, note)
 	}
 	d.add(true, f)
-	if f.Status == Fail && status == Fail {
+	if f.Value == word && f.Status == Fail && status == Fail { // not one that answers nothing
 		d.say(Fail, word, note)
 	}
 }
