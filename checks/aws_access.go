@@ -68,7 +68,10 @@ func (b awsBuilder) failedByMetric(name string, m *config.CountMetric, own *ownC
 	}
 	return b.paged(b.probe(estate.CheckFailedAuths, name, "cloudwatch GetMetricData", asked, "count failed authentications by "+asked, b.cfg.Checks.SlowEvery,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
-			end := wholePeriods(time.Now(), period)
+			// The period under way is left out: which calls of ours it has counted
+			// already cannot be known.
+			end := time.Now().UTC().Truncate(period)
+			own := own.before(end)
 			got, err := b.metricDataUntil(ctx, s, end, (1+earlierWindows)*window, period, metrics...)
 			if err != nil {
 				return nil, err
@@ -159,6 +162,7 @@ func (b awsBuilder) failedByLogs(name string, l *config.LogCount, own *ownCalls)
 			count.mu.Lock()
 			defer count.mu.Unlock()
 			end := wholePeriods(time.Now(), time.Minute)
+			own := own.before(end)
 			partial, err := b.recount(ctx, s, l, count, end, window)
 			if err != nil {
 				return nil, err

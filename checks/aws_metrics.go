@@ -198,7 +198,10 @@ func (b awsBuilder) authFailures(f *config.FailureMetric, own *ownCalls) Probe {
 	}
 	return b.paged(b.probe(estate.CheckAuthFailures, "", "cloudwatch GetMetricData", asked, "read the failure metric "+asked, b.cfg.Checks.SlowEvery,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
-			got, err := b.metricData(ctx, s, window, failed, total)
+			period := grain(window)
+			end := wholePeriods(time.Now(), period)
+			own := own.before(end)
+			got, err := b.metricDataUntil(ctx, s, end, window, period, failed, total)
 			if err != nil {
 				return nil, err
 			}
@@ -209,7 +212,7 @@ func (b awsBuilder) authFailures(f *config.FailureMetric, own *ownCalls) Probe {
 			}
 			ours := 0.0
 			if countsRefusals(f.Failed) {
-				ours = own.within(got[0], grain(window))
+				ours = own.within(got[0], period)
 			}
 			return estate.FailureRate{
 				Window: window, Failed: max(got[0].sum()-ours, 0), Total: max(got[1].sum()-ours, 0), Ours: ours, Metric: asked,

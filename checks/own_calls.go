@@ -45,6 +45,19 @@ func (o *ownCalls) refused(at time.Time) {
 	}
 }
 
+// before is what has been counted so far of the minutes before a time. A metric is
+// asked for after this, so that what it cannot have yet is not looked for in it.
+func (o *ownCalls) before(end time.Time) *ownCalls {
+	if o == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	kept := maps.Clone(o.minutes)
+	maps.DeleteFunc(kept, func(minute int64, _ float64) bool { return minute >= end.Unix()/60 })
+	return &ownCalls{minutes: kept}
+}
+
 // within is how many of the failures that a metric counted are ours. Each is
 // looked for in the datapoint of its minute, else in those beside it, because the
 // gateway's clock need not be ours; where it is in none, the metric does not have
