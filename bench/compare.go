@@ -78,9 +78,12 @@ func (c *comparison) password(i int) string {
 
 // env is what both sides are told of where AWS and Vault are.
 func (c *comparison) env() []string {
-	return append(os.Environ(),
+	env := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "AWS_") || strings.HasPrefix(pair, "VAULT_") || strings.HasPrefix(pair, "PG")
+	})
+	return append(env,
 		"AWS_ENDPOINT_URL="+c.lab.Moto.Endpoint, "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench", "AWS_DEFAULT_REGION=us-west-2", "AWS_REGION=us-west-2",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PROFILE=",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
 		"VAULT_ADDR="+c.lab.Vault.Address, "VAULT_CACERT="+c.lab.Vault.CAFile, "XDG_STATE_HOME="+c.dir)
 }
 

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,7 @@ type options struct {
 	runs   int           // starts of which the median is taken
 	keys   int           // keys pressed under load
 	idle   time.Duration // how long the console is watched for what it costs
+	only   string        // which parts are measured, separated by commas; all when empty
 }
 
 func main() {
@@ -53,8 +55,9 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 15, "starts of which the median is taken, at least 10")
 	flag.IntVar(&o.keys, "keys", 300, "keys pressed while readings stream in, at least 100")
 	flag.DurationVar(&o.idle, "idle", 20*time.Second, "how long the console is watched for what it costs, at least 15s")
+	flag.StringVar(&o.only, "only", "", "measure only these parts, separated by commas: "+strings.Join(partNames(), ", "))
 	flag.Parse()
-	if flag.NArg() > 0 || o.runs < 10 || o.keys < 100 || o.idle < 15*time.Second {
+	if flag.NArg() > 0 || !knownParts(o.only) || o.runs < 10 || o.keys < 100 || o.idle < 15*time.Second {
 		flag.Usage()
 		os.Exit(64)
 	}
@@ -81,6 +84,35 @@ func run(ctx context.Context, o options) int {
 	return 0
 }
 
+// parts are what is measured, in this order: what is started cold comes first.
+var parts = []struct {
+	name string
+	take func(*bench, context.Context) ([]figure, error)
+}{
+	{"start", (*bench).firstFrame},
+	{"keys", (*bench).busy},
+	{"quiet", (*bench).quiet},
+	{"memory", (*bench).held},
+	{"compare", (*bench).compared},
+}
+
+func partNames() []string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+func knownParts(only string) bool {
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !slices.Contains(partNames(), name) {
+			return false
+		}
+	}
+	return true
+}
+
 // measure takes every figure. On an error it returns the figures it has.
 func measure(ctx context.Context, o options) (table []figure, err error) {
 	dir, err := os.MkdirTemp("", "warroom-bench-")
@@ -101,8 +133,11 @@ func measure(ctx context.Context, o options) (table []figure, err error) {
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	b := &bench{options: o, dir: dir, server: server}
-	for _, take := range []func(context.Context) ([]figure, error){b.firstFrame, b.busy, b.quiet, b.held, b.compared} {
-		taken, err := take(ctx)
+	for _, p := range parts {
+		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), p.name) {
+			continue
+		}
+		taken, err := p.take(b, ctx)
 		table = append(table, taken...)
 		if err != nil {
 			return table, err
