@@ -208,6 +208,9 @@ func (r *unitReader) timer(ctx context.Context, name string) (estate.Data, error
 	if err != nil {
 		return nil, err
 	}
+	if !j.Next.IsZero() && j.Next.After(j.Last) && !j.Last.IsZero() {
+		j.Period = j.Next.Sub(j.Last) // a schedule need not be even; this is its present step
+	}
 	result, ended := service.word("Result"), service.at("ExecMainExitTimestamp")
 	if begun := service.at("ExecMainStartTimestamp"); begun.After(j.Last) {
 		j.Last = begun // by hand, after the timer's last turn
