@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"warroom/internal/drill/awssim"
@@ -193,10 +194,23 @@ func makeRotation(w *World) (*estate, error) {
 		Region: region, Account: account, Seed: w.seed, Clock: w.now,
 		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
 	})}
-	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, e.makeKubernetes, e.makeApps, e.makeVault} {
+	e.kube = e.newKube()
+	// The cluster's story takes the longest, and what comes after it waits for
+	// nothing in it.
+	var cluster error
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	tell := func() error {
+		telling.Go(func() { cluster = e.makeKubernetes() })
+		return nil
+	}
+	for _, step := range []func() error{e.makeCertificates, e.makePostgres, e.makeEdge, e.makeAWS, tell, e.makeApps, e.makeVault} {
 		if err := step(); err != nil {
 			return nil, err
 		}
+	}
+	if telling.Wait(); cluster != nil {
+		return nil, cluster
 	}
 	e.run(e.live())
 	return e, nil

@@ -42,7 +42,7 @@ const (
 	released    = 20 * day              // the user service's last release
 	restarted   = rotated - time.Hour/2 // the user service, for the password of that rotation
 	analyticsUp = analytics + 30*day - time.Hour
-	nightlyUp   = 5 * day
+	nightlyUp   = 3 * day
 	restartedAt = "kubectl.kubernetes.io/restartedAt"
 	tried       = 2 * time.Hour // somebody restarted the user service, in vain
 )
@@ -72,6 +72,12 @@ var consumes = map[string]struct{ secret, key, stored, field string }{
 	"analytics-service": {"analytics-db", "password", "prod/db/analytics", "password"},
 }
 
+func (e *estate) newKube() *kube {
+	return &kube{
+		Sim: kubesim.New(kubesim.Options{Clock: e.now, Seed: e.seed}), story: true, newest: map[string]started{}, judged: map[[2]string]bool{},
+	}
+}
+
 // makeKubernetes lives the cluster's part of the story through. The user service
 // took the password of the last rotation over with a restart; since that ran out
 // no pod of it is ready, and the restart that somebody tried two hours ago hangs
@@ -79,10 +85,7 @@ var consumes = map[string]struct{ secret, key, stored, field string }{
 // Secret of the analytics service is filled only when somebody asks for it, and
 // nobody did since its password was rotated.
 func (e *estate) makeKubernetes() error {
-	k := &kube{
-		Sim: kubesim.New(kubesim.Options{Clock: e.now, Seed: e.seed}), story: true, newest: map[string]started{}, judged: map[[2]string]bool{},
-	}
-	e.kube = k
+	k := e.kube
 	rules, err := readerRules()
 	if err != nil {
 		return err
@@ -165,7 +168,7 @@ func readerRules() ([]kubesim.Rule, error) {
 func (e *estate) fetchSecret(at time.Time, _, name, field, stage string) ([]byte, error) {
 	s, ok := e.aws.Secret(name)
 	if !ok {
-		return nil, errors.New("Secret does not exist") //nolint:staticcheck // the operator's words
+		return nil, fmt.Errorf("secret %s does not exist", name)
 	}
 	e.kube.mu.Lock()
 	story := e.kube.story
@@ -185,7 +188,7 @@ func (e *estate) fetchSecret(at time.Time, _, name, field, stage string) ([]byte
 		}
 	}
 	if !found {
-		return nil, fmt.Errorf("Secret %s has no version under %s", name, orCurrent(stage)) //nolint:staticcheck // the operator's words
+		return nil, fmt.Errorf("secret %s has no version under %s", name, orCurrent(stage))
 	}
 	if field == "" {
 		return []byte(value), nil
@@ -261,9 +264,9 @@ func (e *estate) admits(role, password string, now time.Time) bool {
 func (e *estate) inUse(a app) app {
 	use := consumes[a.name]
 	e.kube.mu.Lock()
-	last := e.kube.newest[a.name]
+	last, story := e.kube.newest[a.name], e.kube.story
 	e.kube.mu.Unlock()
-	if last.value == "" || last.value == stringField(a.value, use.field) {
+	if story || last.value == "" || last.value == stringField(a.value, use.field) {
 		return a
 	}
 	s, _ := e.aws.Secret(use.stored) // without it no version is found

@@ -21,7 +21,7 @@ func (s *Sim) Build() {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64"}}}
 		node.Status = corev1.NodeStatus{
 			Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.20.1.%d", 10+i)}, {Type: corev1.NodeHostName, Address: name}},
-			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: s.o.Version, KubeProxyVersion: s.o.Version, OSImage: "Debian GNU/Linux 13 (trixie)", KernelVersion: "6.12.48", ContainerRuntimeVersion: "containerd://2.1.4", OperatingSystem: "linux", Architecture: "amd64"},
+			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: s.o.Version, OSImage: "Debian GNU/Linux 13 (trixie)", KernelVersion: "6.12.48", ContainerRuntimeVersion: "containerd://2.1.4", OperatingSystem: "linux", Architecture: "amd64"},
 			Conditions: []corev1.NodeCondition{{
 				Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", Message: "kubelet is posting ready status", LastHeartbeatTime: s.stamp(), LastTransitionTime: s.stamp(),
 			}},

@@ -206,7 +206,7 @@ func TestPatches(t *testing.T) {
 	}
 	managed := false
 	for _, f := range b.deployment().ManagedFields {
-		managed = managed || f.Manager == "tester" && strings.Contains(string(f.FieldsV1.Raw), `"f:replicas"`) && !f.Time.IsZero()
+		managed = managed || f.Manager == "tester" && strings.Contains(f.FieldsV1.GetRawString(), `"f:replicas"`) && !f.Time.IsZero()
 	}
 	if !managed {
 		t.Errorf("managedFields do not say who changed the replicas: %+v", b.deployment().ManagedFields)

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -61,8 +62,8 @@ func (s *Sim) deploymentController(namespace, name string) {
 	}
 	r.load()
 	r.status()
-	if !apiequality.Semantic.DeepEqual(old, r.d) {
-		s.put(s.r.deployments, r.d)
+	if !maps.Equal(old.Annotations, r.d.Annotations) || !apiequality.Semantic.DeepEqual(old.Status, r.d.Status) {
+		s.putStatus(s.r.deployments, r.d)
 	}
 }
 
@@ -72,18 +73,35 @@ func (r *rollout) load() {
 	slices.SortStableFunc(r.sets, func(a, b *appsv1.ReplicaSet) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	r.newSet = nil
 	for _, rs := range r.sets {
-		if sameTemplate(rs.Spec.Template, r.d.Spec.Template) {
+		if r.sameTemplate(rs) {
 			r.newSet = rs
 			return
 		}
 	}
 }
 
-func sameTemplate(a, b corev1.PodTemplateSpec) bool {
-	x, y := a.DeepCopy(), b.DeepCopy()
-	delete(x.Labels, hashLabel)
-	delete(y.Labels, hashLabel)
-	return apiequality.Semantic.DeepEqual(x, y)
+// likeness is a state of a ReplicaSet beside one of its Deployment.
+type likeness struct {
+	set, deployment             types.UID
+	setGeneration, ofGeneration int64
+}
+
+// sameTemplate reports whether a ReplicaSet is of the Deployment's template.
+func (r *rollout) sameTemplate(rs *appsv1.ReplicaSet) bool {
+	k := likeness{rs.UID, r.d.UID, rs.Generation, r.d.Generation}
+	same, known := r.alike[k]
+	if !known {
+		if len(r.alike) > 10_000 {
+			clear(r.alike)
+		}
+		x, y := rs.Spec.Template, r.d.Spec.Template // no more than their labels is changed
+		x.Labels, y.Labels = maps.Clone(x.Labels), maps.Clone(y.Labels)
+		delete(x.Labels, hashLabel)
+		delete(y.Labels, hashLabel)
+		same = apiequality.Semantic.DeepEqual(x, y)
+		r.alike[k] = same
+	}
+	return same
 }
 
 func (r *rollout) others() []*appsv1.ReplicaSet {

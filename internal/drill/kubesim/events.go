@@ -36,6 +36,9 @@ func senderOf(source corev1.EventSource, res *resource, o Object) string {
 }
 
 func (s *Sim) eventOf(res *resource, o Object, kind, reason string, source corev1.EventSource, fieldPath, message string) {
+	if s.past != nil && s.o.Clock().Sub(s.at) > eventLife {
+		return // forgotten before the story is over
+	}
 	who := senderOf(source, res, o)
 	b := s.senders[who]
 	if b == nil {
@@ -96,7 +99,9 @@ func (s *Sim) unhealthy(c *corev1.Pod, st *podState, message string) {
 			n.FirstTimestamp = metav1.NewTime(first.Truncate(time.Second))
 			n.Count = eventBurst + int32(since/eventRefill)
 			s.put(s.r.events, n)
-			s.senders[senderOf(e.Source, s.r.pods, c)].tokens = 0
+			if b := s.senders[senderOf(e.Source, s.r.pods, c)]; b != nil {
+				b.tokens = 0
+			}
 			return
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Sim) externalSecretController(namespace, name string) {
 	switch {
 	case status == "True" && whole && (frozen || onChange || same && s.at.Before(refreshed.Add(every))):
 		if !frozen && !onChange {
-			s.after(k, refreshed.Add(max(every, s.gap/8)))
+			s.after(k, refreshed.Add(s.stride(every)))
 		}
 		return
 	case status == "False" && failed.version == want && s.at.Before(failed.again):
@@ -73,6 +73,15 @@ func (s *Sim) externalSecretController(namespace, name string) {
 		return
 	}
 	s.sync(k, old, want, target, every)
+}
+
+// stride is when an ExternalSecret is looked at again: after its interval; in a
+// story, and over a long time that passes at once, more seldom.
+func (s *Sim) stride(every time.Duration) time.Duration {
+	if s.past != nil {
+		return max(every, s.gap)
+	}
+	return max(every, s.gap/8)
 }
 
 // backoff is what is known of an ExternalSecret that failed.
@@ -99,7 +108,7 @@ func (s *Sim) sync(k key, old *unstructured.Unstructured, version, target string
 	fail := func(words string, err error) {
 		s.event(s.r.externalSecrets, c, corev1.EventTypeWarning, "UpdateFailed", externalSource, err.Error())
 		s.externalStatus(c, "False", reasonError, words)
-		s.put(s.r.externalSecrets, c)
+		s.putStatus(s.r.externalSecrets, c)
 		b := s.retries[k]
 		b.version = version
 		b.again = s.at.Add(max(min(retryFirst<<min(b.count, 12), retryMost), s.gap/64))
@@ -143,9 +152,9 @@ func (s *Sim) sync(k key, old *unstructured.Unstructured, version, target string
 	st["refreshTime"] = s.stamp().UTC().Format(time.RFC3339)
 	st["syncedResourceVersion"] = version
 	st["binding"] = map[string]any{"name": target}
-	s.put(s.r.externalSecrets, c)
+	s.putStatus(s.r.externalSecrets, c)
 	if every > 0 {
-		s.after(k, s.at.Add(max(every, s.gap/8)))
+		s.after(k, s.at.Add(s.stride(every)))
 	}
 }
 
@@ -163,7 +172,7 @@ func (s *Sim) writeTarget(c *unstructured.Unstructured, target string, data map[
 		return fmt.Errorf("target is owned by another ExternalSecret")
 	}
 	if next.Immutable != nil && *next.Immutable && !sameData(next.Data, data) {
-		return fmt.Errorf("Secret %q is invalid: data: Forbidden: field is immutable when `immutable` is set", target) //nolint:staticcheck // the server's words
+		return fmt.Errorf("Secret %q is invalid: data: Forbidden: field is immutable when `immutable` is set", target)
 	}
 	next.Data = data
 	next.OwnerReferences = ownerOf(s.r.externalSecrets, c)

@@ -81,8 +81,8 @@ func (s *Sim) jobController(namespace, name string) {
 	}
 	j := old.DeepCopy()
 	defer func() {
-		if !apiequality.Semantic.DeepEqual(old, j) {
-			s.put(s.r.jobs, j)
+		if old.Spec.Selector == nil || !apiequality.Semantic.DeepEqual(old.Status, j.Status) {
+			s.putStatus(s.r.jobs, j)
 		}
 	}()
 	if j.Spec.Selector == nil {
@@ -216,8 +216,8 @@ func (s *Sim) cronJobController(namespace, name string) {
 			s.after(key{s.r.cronJobs, namespace, name}, next)
 		}
 	}
-	if !apiequality.Semantic.DeepEqual(old, c) {
-		s.put(s.r.cronJobs, c)
+	if !apiequality.Semantic.DeepEqual(old.Status, c.Status) {
+		s.putStatus(s.r.cronJobs, c)
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *Sim) own(res *resource, old, o Object, manager string, operation metav1
 	for _, e := range o.GetManagedFields() {
 		set := map[string]any{}
 		if e.FieldsV1 != nil {
-			_ = json.Unmarshal(e.FieldsV1.Raw, &set) // we wrote it
+			_ = json.Unmarshal(e.FieldsV1.GetRawBytes(), &set) // we wrote it
 		}
 		if e.Manager == manager && e.Operation == operation && e.Subresource == sub {
 			mine = set
@@ -47,7 +47,7 @@ func (s *Sim) own(res *resource, old, o Object, manager string, operation metav1
 
 func fieldsOf(set map[string]any) *metav1.FieldsV1 {
 	raw, _ := json.Marshal(set) // maps of maps
-	return &metav1.FieldsV1{Raw: raw}
+	return metav1.NewFieldsV1(string(raw))
 }
 
 // tree is what of an object somebody can own.

@@ -1,3 +1,6 @@
+// Endpoints are deprecated for EndpointSlices, but served by every cluster.
+//
+//lint:file-ignore SA1019 Endpoints are served by every cluster
 package kubesim
 
 import (
@@ -24,15 +27,15 @@ func (s *Sim) endpointController(namespace, name string) {
 		},
 		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{},
 	}
-	points := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, OwnerReferences: ownerOf(s.r.services, svc)}} //nolint:staticcheck // still served by the real one
-	subset := corev1.EndpointSubset{}                                                                                                         //nolint:staticcheck // as above
+	points := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, OwnerReferences: ownerOf(s.r.services, svc)}}
+	subset := corev1.EndpointSubset{}
 	for _, p := range svc.Spec.Ports {
 		port := p.TargetPort.IntVal
 		if port == 0 {
 			port = p.Port
 		}
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &p.Name, Port: &port, Protocol: &p.Protocol})
-		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: p.Name, Port: port, Protocol: p.Protocol}) //nolint:staticcheck // as above
+		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: p.Name, Port: port, Protocol: p.Protocol})
 	}
 	selector := labels.SelectorFromSet(svc.Spec.Selector)
 	for _, p := range list[*corev1.Pod](s, s.r.pods, namespace) {
@@ -46,7 +49,7 @@ func (s *Sim) endpointController(namespace, name string) {
 			Addresses: []string{p.Status.PodIP}, NodeName: &p.Spec.NodeName, TargetRef: ref,
 			Conditions: discoveryv1.EndpointConditions{Ready: &ready, Serving: &ready, Terminating: &ending},
 		})
-		address := corev1.EndpointAddress{IP: p.Status.PodIP, NodeName: &p.Spec.NodeName, TargetRef: ref} //nolint:staticcheck // as above
+		address := corev1.EndpointAddress{IP: p.Status.PodIP, NodeName: &p.Spec.NodeName, TargetRef: ref}
 		if ready {
 			subset.Addresses = append(subset.Addresses, address)
 		} else if !ending {
@@ -54,7 +57,7 @@ func (s *Sim) endpointController(namespace, name string) {
 		}
 	}
 	if len(subset.Addresses)+len(subset.NotReadyAddresses) > 0 {
-		points.Subsets = []corev1.EndpointSubset{subset} //nolint:staticcheck // as above
+		points.Subsets = []corev1.EndpointSubset{subset}
 	}
 	if old, ok := get[*discoveryv1.EndpointSlice](s, s.r.slices, namespace, slice.Name); !ok {
 		s.put(s.r.slices, slice)
@@ -63,7 +66,7 @@ func (s *Sim) endpointController(namespace, name string) {
 		c.Endpoints, c.Ports = slice.Endpoints, slice.Ports
 		s.put(s.r.slices, c)
 	}
-	if old, ok := get[*corev1.Endpoints](s, s.r.endpoints, namespace, name); !ok { //nolint:staticcheck // as above
+	if old, ok := get[*corev1.Endpoints](s, s.r.endpoints, namespace, name); !ok {
 		s.put(s.r.endpoints, points)
 	} else if !apiequality.Semantic.DeepEqual(old.Subsets, points.Subsets) {
 		c := old.DeepCopy()
@@ -124,7 +127,7 @@ func (s *Sim) budgetController(namespace, name string) {
 		condition.LastTransitionTime = c.Status.Conditions[0].LastTransitionTime
 	}
 	c.Status.Conditions = []metav1.Condition{condition}
-	if !apiequality.Semantic.DeepEqual(old, c) {
-		s.put(s.r.budgets, c)
+	if !apiequality.Semantic.DeepEqual(old.Status, c.Status) {
+		s.putStatus(s.r.budgets, c)
 	}
 }

@@ -138,8 +138,8 @@ func (s *Sim) kubelet(namespace, name string) {
 
 // store puts a pod if anything about it changed.
 func (s *Sim) store(old, c *corev1.Pod) {
-	if !apiequality.Semantic.DeepEqual(old, c) {
-		s.put(s.r.pods, c)
+	if old.Spec.NodeName != c.Spec.NodeName || !apiequality.Semantic.DeepEqual(old.Status, c.Status) {
+		s.putStatus(s.r.pods, c)
 	}
 }
 

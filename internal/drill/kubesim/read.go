@@ -96,7 +96,7 @@ func (q *request) list() (any, error) {
 		return nil, tooLarge(asked, s.version)
 	case match == metav1.ResourceVersionMatchExact:
 		if asked < s.floor {
-			return nil, apierrors.NewResourceExpired(fmt.Sprintf("The resourceVersion for the provided list is too old."))
+			return nil, apierrors.NewResourceExpired("The resourceVersion for the provided list is too old.")
 		}
 		from.Version = asked
 	}

@@ -118,7 +118,7 @@ func (s *Sim) replicaSetController(namespace, name string) {
 	if !apiequality.Semantic.DeepEqual(status, rs.Status) {
 		c := rs.DeepCopy()
 		c.Status = status
-		s.put(s.r.replicaSets, c)
+		s.putStatus(s.r.replicaSets, c)
 	}
 }
 

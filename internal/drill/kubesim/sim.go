@@ -43,6 +43,7 @@ type Sim struct {
 	gap      time.Duration
 	serial   uint64
 	objects  map[*resource]map[string]Object // by namespace/name
+	order    map[*resource][]string          // keys of objects in order, while they stay the same
 	changes  []change
 	version  int64
 	floor    int64 // changes up to this one are forgotten
@@ -56,12 +57,14 @@ type Sim struct {
 	latency  time.Duration
 	down     bool
 	queue    []key
+	late     []key // after the queue
 	queued   map[key]bool
 	timers   timers
 	due      map[key]time.Time
 	pods     map[string]*podState // by uid
 	senders  map[string]*bucket   // of events, by object
 	forgot   time.Time            // when old events were last looked for
+	alike    map[likeness]bool    // whether a ReplicaSet is of a Deployment's template
 	retries  map[key]backoff      // of ExternalSecrets that failed
 	wake     chan struct{}
 	health   func(Pod) Health
@@ -92,7 +95,7 @@ func New(o Options) *Sim {
 	}
 	s := &Sim{
 		o: o, began: o.Clock().UTC(), meter: newMeter(o.Pace),
-		objects: map[*resource]map[string]Object{}, pulse: make(chan struct{}), watches: map[*watcher]bool{},
+		objects: map[*resource]map[string]Object{}, order: map[*resource][]string{}, alike: map[likeness]bool{}, pulse: make(chan struct{}), watches: map[*watcher]bool{},
 		users: map[string]*User{}, tokens: map[[32]byte]string{}, queued: map[key]bool{}, due: map[key]time.Time{},
 		pods: map[string]*podState{}, senders: map[string]*bucket{}, retries: map[key]backoff{}, wake: make(chan struct{}, 1),
 	}
@@ -220,15 +223,15 @@ func (s *Sim) advance(to time.Time) {
 	s.gap = max(to.Sub(s.at), 0)
 	s.settle()
 	for len(s.timers) > 0 && !s.timers[0].at.After(to) {
-		t := heap.Pop(&s.timers).(timer)
-		if due, ok := s.due[t.key]; !ok || !due.Equal(t.at) {
-			continue // another time took its place
+		at := s.timers[0].at
+		for len(s.timers) > 0 && s.timers[0].at.Equal(at) {
+			t := heap.Pop(&s.timers).(timer)
+			if due, ok := s.due[t.key]; ok && due.Equal(t.at) { // else another time took its place
+				delete(s.due, t.key)
+				s.mark(t.key)
+			}
 		}
-		delete(s.due, t.key)
-		if t.at.After(s.at) {
-			s.at = t.at
-		}
-		s.mark(t.key)
+		s.at = maxTime(s.at, at)
 		s.settle()
 	}
 	if to.After(s.at) {
@@ -243,7 +246,10 @@ func (s *Sim) settle() {
 	const enough = 200_000 // a loop between controllers would be a fault of ours
 	for range enough {
 		if len(s.queue) == 0 {
-			return
+			if len(s.late) == 0 {
+				return
+			}
+			s.queue, s.late = s.late, nil
 		}
 		k := s.queue[0]
 		s.queue = s.queue[1:]
@@ -265,6 +271,10 @@ type key struct {
 func (s *Sim) mark(k key) {
 	if k.res != nil && k.res.reconcile != nil && !s.queued[k] {
 		s.queued[k] = true
+		if k.res == s.r.services || k.res == s.r.budgets {
+			s.late = append(s.late, k) // once the pods have come to rest
+			return
+		}
 		s.queue = append(s.queue, k)
 	}
 }

@@ -339,7 +339,7 @@ func TestExternalSecrets(t *testing.T) {
 		b.Read("Secret", "prod", func(o Object) {
 			out = string(o.(*corev1.Secret).Data["password"])
 			for _, f := range o.GetManagedFields() {
-				if strings.Contains(string(f.FieldsV1.Raw), `"f:password"`) {
+				if strings.Contains(f.FieldsV1.GetRawString(), `"f:password"`) {
 					at = f.Time.Time
 				}
 			}

@@ -97,8 +97,8 @@ func (s *Sim) statefulSetController(namespace, name string) {
 	set.Status.CurrentRevision, set.Status.UpdateRevision, set.Status.ObservedGeneration = current.Name, update.Name, set.Generation
 	s.ordinals(set, current, update)
 	s.statefulStatus(set, update)
-	if !apiequality.Semantic.DeepEqual(old, set) {
-		s.put(s.r.statefulSets, set)
+	if !apiequality.Semantic.DeepEqual(old.Status, set.Status) {
+		s.putStatus(s.r.statefulSets, set)
 	}
 }
 
@@ -263,7 +263,7 @@ func (s *Sim) daemonSetController(namespace, name string) {
 		}
 	}
 	set.Status = st
-	if !apiequality.Semantic.DeepEqual(old, set) {
-		s.put(s.r.daemonSets, set)
+	if !apiequality.Semantic.DeepEqual(old.Status, set.Status) {
+		s.putStatus(s.r.daemonSets, set)
 	}
 }

@@ -2,12 +2,15 @@ package kubesim
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -44,7 +47,7 @@ func get[T Object](s *Sim, res *resource, namespace, name string) (out T, ok boo
 // names.
 func list[T Object](s *Sim, res *resource, namespace string) []T {
 	var out []T
-	for _, k := range slices.Sorted(maps.Keys(s.objects[res])) {
+	for _, k := range s.names(res) {
 		o := s.objects[res][k]
 		if namespace != "" && o.GetNamespace() != namespace {
 			continue
@@ -56,11 +59,29 @@ func list[T Object](s *Sim, res *resource, namespace string) []T {
 	return out
 }
 
+// names are the keys of a kind's objects, in order.
+func (s *Sim) names(res *resource) []string {
+	keys, ok := s.order[res]
+	if !ok {
+		keys = slices.Sorted(maps.Keys(s.objects[res]))
+		s.order[res] = keys
+	}
+	return keys
+}
+
 // copyOf is a copy that may be changed and put.
 func copyOf[T Object](o T) T { return o.DeepCopyObject().(T) }
 
 // put stores an object under a new resource version and tells everybody.
 func (s *Sim) put(res *resource, o Object) {
+	if old := s.objects[res][path(o.GetNamespace(), o.GetName())]; old != nil && res.generation && !sameSpec(old, o) {
+		o.SetGeneration(old.GetGeneration() + 1)
+	}
+	s.putStatus(res, o)
+}
+
+// putStatus is put for those who leave the spec alone.
+func (s *Sim) putStatus(res *resource, o Object) {
 	m := s.objects[res]
 	if m == nil {
 		m = map[string]Object{}
@@ -78,8 +99,6 @@ func (s *Sim) put(res *resource, o Object) {
 		if res.generation && o.GetGeneration() == 0 {
 			o.SetGeneration(1)
 		}
-	} else if res.generation && !sameSpec(old, o) {
-		o.SetGeneration(old.GetGeneration() + 1)
 	}
 	s.version++
 	o.SetResourceVersion(strconv.FormatInt(s.version, 10))
@@ -87,6 +106,7 @@ func (s *Sim) put(res *resource, o Object) {
 	kind := watch.Modified
 	if old == nil {
 		kind = watch.Added
+		delete(s.order, res)
 	}
 	s.record(change{version: s.version, res: res, kind: kind, old: old, obj: o})
 }
@@ -99,6 +119,7 @@ func (s *Sim) drop(res *resource, o Object) {
 		return
 	}
 	delete(s.objects[res], p)
+	delete(s.order, res)
 	s.version++
 	last := copyOf(old)
 	last.SetResourceVersion(strconv.FormatInt(s.version, 10))
@@ -130,6 +151,9 @@ func (s *Sim) concern(c change) {
 	o := c.obj
 	ns := o.GetNamespace()
 	s.mark(key{c.res, ns, o.GetName()})
+	if c.res == s.r.pods && c.kind == watch.Modified && standing(c.old.(*corev1.Pod)) == standing(o.(*corev1.Pod)) {
+		return // nothing that anybody else looks at
+	}
 	if owner := metav1.GetControllerOf(o); owner != nil {
 		if res := s.r.byKind[owner.Kind]; res != nil {
 			s.mark(key{res, ns, owner.Name})
@@ -137,7 +161,12 @@ func (s *Sim) concern(c change) {
 	}
 	switch c.res {
 	case s.r.pods:
-		s.markAll(s.r.services, ns)
+		set := labels.Set(o.GetLabels())
+		for _, svc := range list[*corev1.Service](s, s.r.services, ns) {
+			if selects(svc.Spec.Selector, set) {
+				s.mark(key{s.r.services, ns, svc.Name})
+			}
+		}
 		s.markAll(s.r.budgets, ns)
 	case s.r.nodes:
 		s.markAll(s.r.daemonSets, "")
@@ -152,9 +181,25 @@ func (s *Sim) concern(c change) {
 	}
 }
 
+// standing is what of a pod matters to whoever owns or selects it.
+func standing(p *corev1.Pod) string {
+	since, ready := podReady(p)
+	return fmt.Sprint(ready, since.Unix(), p.Status.Phase, p.Status.PodIP, p.Spec.NodeName, p.DeletionTimestamp != nil, p.Labels)
+}
+
+// selects reports whether a plain selector, which must not be empty, fits.
+func selects(selector map[string]string, set labels.Set) bool {
+	for k, v := range selector {
+		if set[k] != v {
+			return false
+		}
+	}
+	return len(selector) > 0
+}
+
 // markAll marks the objects of a kind in a namespace, or in all.
 func (s *Sim) markAll(res *resource, namespace string) {
-	for _, k := range slices.Sorted(maps.Keys(s.objects[res])) {
+	for _, k := range s.names(res) {
 		ns, name, _ := strings.Cut(k, "/")
 		if namespace == "" || ns == namespace {
 			s.mark(key{res, ns, name})

@@ -243,7 +243,7 @@ func serviceRow(s *Sim, o Object) []any {
 
 func endpointsText(o Object) string {
 	var out []string
-	for _, set := range o.(*corev1.Endpoints).Subsets { //nolint:staticcheck // still served by the real one
+	for _, set := range o.(*corev1.Endpoints).Subsets {
 		for _, a := range set.Addresses {
 			for _, p := range set.Ports {
 				out = append(out, fmt.Sprintf("%s:%d", a.IP, p.Port))

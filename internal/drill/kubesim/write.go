@@ -182,7 +182,7 @@ func (q *request) replace(old, o Object, operation metav1.ManagedFieldsOperation
 		return nil, apierrors.NewConflict(res.gr(), q.name, fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
 	}
 	if uid := o.GetUID(); uid != "" && uid != old.GetUID() {
-		return nil, apierrors.NewConflict(res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID())) //nolint:staticcheck // the server's words
+		return nil, apierrors.NewConflict(res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID()))
 	}
 	switch {
 	case q.sub == "status" && res.status:
@@ -291,10 +291,10 @@ func (q *request) delete() (any, error) {
 	}
 	if p := options.Preconditions; p != nil {
 		if p.UID != nil && *p.UID != o.GetUID() {
-			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", *p.UID, o.GetUID())) //nolint:staticcheck // the server's words
+			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", *p.UID, o.GetUID()))
 		}
 		if p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion() {
-			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s", *p.ResourceVersion, o.GetResourceVersion())) //nolint:staticcheck // the server's words
+			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s", *p.ResourceVersion, o.GetResourceVersion()))
 		}
 	}
 	if len(options.DryRun) == 0 && !q.dry() {
