@@ -84,6 +84,7 @@ type Cluster struct {
 	nodes   []*Node
 	order   []*Node   // whose turn it is to be active
 	idle    time.Time // since when no node is active; zero while one is
+	lost    *Node     // the one that was active when it went away, while none is
 	serial  uint64
 	init    *keys // nil: not initialised
 	store   *store

@@ -53,9 +53,21 @@ func (n *Node) change(f func()) {
 	switch after := n.c.active(); {
 	case after == nil && n.c.idle.IsZero():
 		n.c.idle = n.since
+		if before != nil && before.down {
+			n.c.lost = before
+		}
 	case after != nil && after != before:
-		n.c.o.Active, n.c.idle = n.since, time.Time{}
+		n.c.o.Active, n.c.idle, n.c.lost = n.since, time.Time{}, nil
 	}
+}
+
+// leads is the node that standbys take for the active one: one that went away
+// without a word stays that until another is elected. The caller holds the lock.
+func (c *Cluster) leads() *Node {
+	if active := c.active(); active != nil {
+		return active
+	}
+	return c.lost
 }
 
 // serves says whether the node takes part in the cluster.

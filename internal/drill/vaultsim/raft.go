@@ -3,6 +3,8 @@ package vaultsim
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -57,12 +59,9 @@ func (c *Cluster) haStatus() []haNode {
 				one.Canary = 250 + silent.Milliseconds()%500
 			}
 		}
-		if one.Active {
-			out = append([]haNode{one}, out...)
-		} else {
-			out = append(out, one)
-		}
+		out = append(out, one)
 	}
+	slices.SortFunc(out, func(a, b haNode) int { return strings.Compare(a.API, b.API) })
 	return out
 }
 

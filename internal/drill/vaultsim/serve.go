@@ -146,11 +146,12 @@ func (n *Node) handle(r *http.Request, body []byte) reply {
 		return a
 	}
 	if n.standby() {
-		active := c.active()
+		active := c.leads()
 		switch {
-		case active == nil || n.cut:
+		case active == nil:
 			return refuse(http.StatusInternalServerError, "local node not active but active cluster node not found")
-		case r.Header.Get("X-Vault-No-Request-Forwarding") != "" && !n.perfStandby():
+		// What cannot be handed on is sent on, whether or not anybody is there.
+		case n.cut, active != c.active(), r.Header.Get("X-Vault-No-Request-Forwarding") != "" && !n.perfStandby():
 			return reply{status: http.StatusTemporaryRedirect, header: map[string]string{"Location": active.o.API + r.URL.RequestURI(), "Content-Type": ""}}
 		}
 	}

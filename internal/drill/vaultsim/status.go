@@ -148,7 +148,7 @@ func (n *Node) health(r *http.Request) reply {
 			ok[name] = b
 		}
 	}
-	active := c.active()
+	active := c.leads()
 	h := health{
 		Initialized: c.init != nil, Sealed: n.sealed, Standby: n.standby(), PerfStandby: n.perfStandby(), Performance: "unknown", DR: "unknown",
 		Time: c.now().Unix(), Version: c.version(), Enterprise: c.o.Enterprise,
@@ -173,10 +173,14 @@ func (n *Node) health(r *http.Request) reply {
 		h.Removed = &n.removed
 	}
 	if !n.sealed && active != nil && active != n { // a standby, which hears of the active node every five seconds
-		fine := !n.cut
+		fine := !n.cut && active == c.active()
 		h.Connected, h.Heartbeat = &fine, c.heartbeat(n).Milliseconds()
-		if n.cut {
-			h.Heartbeat = c.now().Sub(n.since).Milliseconds()
+		if !fine {
+			since := n.since
+			if active.down {
+				since = active.since
+			}
+			h.Heartbeat = c.now().Sub(since).Milliseconds()
 		}
 		if n.perfStandby() {
 			h.Canary = 250 + h.Heartbeat%500
