@@ -26,21 +26,33 @@ type build struct {
 	target string   // package to compile; "." is the module's own main
 	cold   string   // how long the first build takes on two cores, in words
 	links  []string // further names of the binary, which it looks at when it starts
+	linker []string // further flags of the linker
 	root   string   // folder of the modules; empty for our own
 }
 
 var (
 	buildVault     = build{name: "vault", target: ".", cold: "15 minutes"}
-	buildKube      = build{name: "kube", target: ".", cold: "10 minutes", links: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}}
+	buildKube      = build{name: "kube", target: ".", cold: "10 minutes", links: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}, linker: kubeVersion}
 	buildEtcd      = build{name: "etcd", target: "go.etcd.io/etcd/server/v3", cold: "2 minutes"}
 	buildKWOK      = build{name: "kwok", target: "sigs.k8s.io/kwok/cmd/kwok", cold: "4 minutes"}
 	buildPebble    = build{name: "pebble", target: "github.com/letsencrypt/pebble/v2/cmd/pebble", cold: "half a minute"}
 	buildToxiproxy = build{name: "toxiproxy", target: "github.com/Shopify/toxiproxy/v2/cmd/server", cold: "half a minute"}
 )
 
-// buildFlags are those of every build: no symbols, no paths of this machine, so
+// kubeVersion is the version that the control plane and kubectl say they are:
+// that of the module. Left out it is no version, and kubectl stumbles over it.
+var kubeVersion = []string{
+	"-X=k8s.io/component-base/version.gitVersion=v1.37.2",
+	"-X=k8s.io/component-base/version.gitMajor=1",
+	"-X=k8s.io/component-base/version.gitMinor=37",
+	"-X=k8s.io/client-go/pkg/version.gitVersion=v1.37.2",
+}
+
+// flags are those of every build: no symbols, no paths of this machine, so
 // that the compiler's cache serves every checkout.
-var buildFlags = []string{"-trimpath", "-ldflags=-s -w"}
+func (b build) flags() []string {
+	return []string{"-trimpath", "-ldflags=" + strings.Join(append([]string{"-s", "-w"}, b.linker...), " ")}
+}
 
 // buildEnv holds the build's own settings over those of the caller.
 var buildEnv = []string{"CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off"}
@@ -116,7 +128,7 @@ func (b build) key(source, compiler string) (string, error) {
 		return "", fmt.Errorf("read the module of %s: %w", b.name, err)
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, compiler, b.target, b.links, buildFlags, buildEnv)
+	fmt.Fprintln(sum, compiler, b.target, b.links, b.flags(), buildEnv)
 	for _, entry := range entries { // sorted by name
 		text, err := os.ReadFile(filepath.Join(source, entry.Name()))
 		if err != nil {
@@ -169,7 +181,7 @@ func (b build) install(ctx context.Context, log io.Writer) error {
 func (b build) compile(ctx context.Context, source, output string, log io.Writer) error {
 	began := time.Now()
 	_, _ = fmt.Fprintf(log, "lab: building %s: the first time this takes about %s on two cores, with what it downloads\n", b.name, b.cold)
-	args := append([]string{"build", "-v", "-o", output}, buildFlags...)
+	args := append([]string{"build", "-v", "-o", output}, b.flags()...)
 	cmd := exec.CommandContext(ctx, "go", append(args, b.target)...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), buildEnv...)

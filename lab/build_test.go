@@ -182,6 +182,22 @@ func TestTheModulesAreComplete(t *testing.T) {
 	}
 }
 
+// The version that is stamped is that of the module.
+func TestTheStampedVersionIsTheModules(t *testing.T) {
+	root, err := buildsDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, buildKube.name, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, version, _ := strings.Cut(kubeVersion[0], "gitVersion=")
+	if !strings.Contains(string(text), "k8s.io/kubernetes "+version+"\n") {
+		t.Errorf("the module does not require k8s.io/kubernetes %s", version)
+	}
+}
+
 // safeBuffer is a buffer that two may write to.
 type safeBuffer struct {
 	mu sync.Mutex

@@ -158,7 +158,7 @@ func TestRealKubernetes(t *testing.T) {
 	get := func(path, what string) string {
 		t.Helper()
 		parts := strings.Split(path, "/")
-		out, err := kubectl(k.ReadKubeconfig, "get", parts[1], parts[len(parts)-1], "-n", parts[0], "-o", "jsonpath={"+what+"}")
+		out, err := kubectl(k.Kubeconfig, "get", parts[1], parts[len(parts)-1], "-n", parts[0], "-o", "jsonpath={"+what+"}")
 		if err != nil {
 			t.Fatalf("%s of %s: %v: %s", what, path, err, out)
 		}
@@ -176,6 +176,15 @@ func TestRealKubernetes(t *testing.T) {
 	}
 	if out, err := kubectl(k.ReadKubeconfig, "get", "externalsecrets", "-n", "shop", "-o", `jsonpath={.items[*].status.conditions[0].reason}`); err != nil || out != "SecretSynced SecretSyncedError" {
 		t.Errorf("the external secrets: %q, %v", out, err)
+	}
+	if out, err := kubectl(k.ReadKubeconfig, "get", "deployments", "-n", "ops"); err != nil {
+		t.Errorf("the reader lists: %q, %v", out, err)
+	}
+	if out, err := kubectl(k.ReadKubeconfig, "get", "deployments", "-A"); err == nil || !strings.Contains(out, "forbidden") {
+		t.Errorf("the reader lists every namespace: %q, %v", out, err)
+	}
+	if out, err := kubectl(k.Kubeconfig, "version"); err != nil || strings.Count(out, strings.TrimPrefix(kubeVersion[0], "-X=k8s.io/component-base/version.gitVersion=")) != 2 {
+		t.Errorf("the versions: %q, %v", out, err)
 	}
 	if out, err := kubectl(k.ReadKubeconfig, "rollout", "restart", "deployment/user-service", "-n", "shop"); err == nil || !strings.Contains(out, "forbidden") {
 		t.Errorf("the reader restarts: %q, %v", out, err)

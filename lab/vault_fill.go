@@ -10,20 +10,15 @@ import (
 )
 
 // vaultReaderPolicy is what warroom may do on Vault, as docs/permissions.md has
-// it: no secret's value is among it.
+// it with compare_with: no secret's value is among it.
 const vaultReaderPolicy = `
-path "sys/mounts"                          { capabilities = ["read"] }
-path "sys/auth"                            { capabilities = ["read"] }
-path "sys/audit"                           { capabilities = ["read", "sudo"] }
-path "sys/ha-status"                       { capabilities = ["read"] }
-path "sys/metrics"                         { capabilities = ["read"] }
-path "sys/license/status"                  { capabilities = ["read"] }
-path "sys/storage/raft/autopilot/state"    { capabilities = ["read"] }
-path "sys/replication/status"              { capabilities = ["read"] }
-path "secret/metadata"                     { capabilities = ["list"] }
-path "secret/metadata/*"                   { capabilities = ["list", "read"] }
-path "database/static-roles"               { capabilities = ["list"] }
-path "database/static-roles/*"             { capabilities = ["list", "read"] }
+path "sys/mounts"                       { capabilities = ["read"] }
+path "sys/auth"                         { capabilities = ["read"] }
+path "sys/audit"                        { capabilities = ["read", "sudo"] }
+path "sys/ha-status"                    { capabilities = ["read"] }
+path "sys/storage/raft/autopilot/state" { capabilities = ["read"] }
+path "secret/metadata/*"                { capabilities = ["list", "read"] }
+path "database/static-roles/*"          { capabilities = ["list", "read"] }
 `
 
 // vaultEntry is one path below the KV mount "secret".
