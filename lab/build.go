@@ -32,9 +32,9 @@ type build struct {
 
 var (
 	buildVault     = build{name: "vault", target: ".", cold: "15 minutes"}
-	buildKube      = build{name: "kube", target: ".", cold: "10 minutes", links: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}, linker: kubeVersion}
+	buildKube      = build{name: "kube", target: ".", cold: "9 minutes", links: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}, linker: kubeVersion}
 	buildEtcd      = build{name: "etcd", target: "go.etcd.io/etcd/server/v3", cold: "2 minutes"}
-	buildKWOK      = build{name: "kwok", target: "sigs.k8s.io/kwok/cmd/kwok", cold: "4 minutes"}
+	buildKWOK      = build{name: "kwok", target: "sigs.k8s.io/kwok/cmd/kwok", cold: "2 minutes"}
 	buildPebble    = build{name: "pebble", target: "github.com/letsencrypt/pebble/v2/cmd/pebble", cold: "half a minute"}
 	buildToxiproxy = build{name: "toxiproxy", target: "github.com/Shopify/toxiproxy/v2/cmd/server", cold: "half a minute"}
 )

@@ -16,7 +16,7 @@ func (l *Lab) Howto() string {
 	}
 	fmt.Fprintf(&b, "In another shell:\n\n    . %s\n\n", shellQuote(d.Environment))
 	for _, line := range [][2]string{
-		{"warroom", "the console on the lab's estate: " + d.Config},
+		{"warroom", "(made by make build) the console on the lab's estate: " + d.Config},
 		{"warroom check", "or one check of it"},
 		{"vault status", "as root; the reader's token is in " + d.Vault.ReadTokenFile},
 		{"vault kv put secret/prod/db/postgres password=new", "the copy falls behind"},
