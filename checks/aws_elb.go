@@ -134,8 +134,8 @@ func (b awsBuilder) served(ctx context.Context, s *clients.AWSServices, l *elbty
 		}
 		out = append(out, servedCertificate{arn, standard})
 	}
-	for _, c := range l.Certificates { // DescribeListeners tells the default alone
-		add(aws.ToString(c.CertificateArn), true)
+	for i, c := range l.Certificates { // DescribeListeners tells the default, and alone
+		add(aws.ToString(c.CertificateArn), i == 0)
 	}
 	in := &elb.DescribeListenerCertificatesInput{ListenerArn: l.ListenerArn, PageSize: aws.Int32(100)}
 	for range certificatePages {

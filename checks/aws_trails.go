@@ -85,7 +85,14 @@ func (b awsBuilder) trail(ctx context.Context, s *clients.AWSServices, t *cttype
 		out.Unread = "event selectors: " + string(f.Kind) + ": " + f.Detail
 		return out, nil
 	}
-	out.Management = recorded(selectors.EventSelectors, selectors.AdvancedEventSelectors)
+	switch {
+	case len(selectors.EventSelectors)+len(selectors.AdvancedEventSelectors) > 0:
+		out.Management = recorded(selectors.EventSelectors, selectors.AdvancedEventSelectors)
+	case aws.ToBool(t.HasCustomEventSelectors):
+		out.Unread = "event selectors: it has some, and none is told"
+	default:
+		out.Management = "all" // what a trail records that nobody told otherwise
+	}
 	return out, nil
 }
 
