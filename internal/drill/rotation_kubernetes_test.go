@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,14 +159,17 @@ func TestKubernetesTellsTheStory(t *testing.T) {
 // TestKubernetesRepairs repairs the role: the pods recover and the rollout that
 // hung goes on. A new password reaches the application with a restart alone.
 func TestKubernetesRepairs(t *testing.T) {
-	at := time.Now()
-	e := makeWorld(t, func() time.Time { return at })
+	var clock atomic.Pointer[time.Time] // the world looks at it from elsewhere
+	start := time.Now()
+	clock.Store(&start)
+	e := makeWorld(t, func() time.Time { return *clock.Load() })
 	c, _ := cluster(t, e.World, kubeCluster+"-"+kubeOperator)
 	pass := func(d time.Duration) {
-		at = at.Add(d)
+		next := clock.Load().Add(d)
+		clock.Store(&next)
 		e.kube.Tick()
 	}
-	e.postgres.SetValidUntil("app_user", at.Add(30*day))
+	e.postgres.SetValidUntil("app_user", start.Add(30*day))
 	pass(2 * time.Minute)
 	if ready, updated, progress := deploymentState(t, c, "user-service"); ready != 6 || updated != 6 || progress != "NewReplicaSetAvailable" {
 		t.Errorf("after the repair: %d ready, %d updated, %s", ready, updated, progress)
@@ -188,7 +192,7 @@ func TestKubernetesRepairs(t *testing.T) {
 	if ready, _, _ := deploymentState(t, c, "user-service"); ready != 0 {
 		t.Errorf("%d pods took a new password over without a restart", ready)
 	}
-	patch, _ := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{restartedAt: at.Format(time.RFC3339)}}}}})
+	patch, _ := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{restartedAt: e.now().Format(time.RFC3339)}}}}})
 	if _, err := c.AppsV1().Deployments(kubeNamespace).Patch(t.Context(), "user-service", types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func (s *Sim) writeTarget(c *unstructured.Unstructured, target string, data map[
 		return fmt.Errorf("target is owned by another ExternalSecret")
 	}
 	if next.Immutable != nil && *next.Immutable && !sameData(next.Data, data) {
-		return fmt.Errorf("Secret %q is invalid: data: Forbidden: field is immutable when `immutable` is set", target)
+		return fmt.Errorf("update Secret %q: it is invalid: data: Forbidden: field is immutable when `immutable` is set", target)
 	}
 	next.Data = data
 	next.OwnerReferences = ownerOf(s.r.externalSecrets, c)

@@ -108,7 +108,7 @@ func newResources() *resources {
 	r.services = &resource{version: "v1", plural: "services", singular: "service", kind: "Service", short: []string{"svc"}, namespaced: true, status: true,
 		make: func() Object { return &corev1.Service{} }, defaults: defaultService, reconcile: (*Sim).endpointController}
 	r.endpoints = &resource{version: "v1", plural: "endpoints", singular: "endpoints", kind: "Endpoints", short: []string{"ep"}, namespaced: true,
-		make: func() Object { return &corev1.Endpoints{} }}
+		make: newEndpoints}
 	r.slices = &resource{group: "discovery.k8s.io", version: "v1", plural: "endpointslices", singular: "endpointslice", kind: "EndpointSlice", namespaced: true,
 		make: func() Object { return &discoveryv1.EndpointSlice{} }}
 	r.deployments = &resource{group: "apps", version: "v1", plural: "deployments", singular: "deployment", kind: "Deployment", short: []string{"deploy"}, namespaced: true, status: true, scale: true, generation: true,

@@ -1,9 +1,11 @@
-// Endpoints are deprecated for EndpointSlices, but served by every cluster.
-//
 //lint:file-ignore SA1019 Endpoints are served by every cluster
 package kubesim
 
 import (
+	"cmp"
+	"fmt"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -130,4 +132,22 @@ func (s *Sim) budgetController(namespace, name string) {
 	if !apiequality.Semantic.DeepEqual(old.Status, c.Status) {
 		s.putStatus(s.r.budgets, c)
 	}
+}
+
+func newEndpoints() Object { return &corev1.Endpoints{} }
+
+// endpointsText is the first few addresses.
+func endpointsText(o Object) string {
+	var out []string
+	for _, set := range o.(*corev1.Endpoints).Subsets {
+		for _, a := range set.Addresses {
+			for _, p := range set.Ports {
+				out = append(out, fmt.Sprintf("%s:%d", a.IP, p.Port))
+			}
+		}
+	}
+	if len(out) > 3 {
+		return fmt.Sprintf("%s + %d more...", strings.Join(out[:3], ","), len(out)-3)
+	}
+	return cmp.Or(strings.Join(out, ","), "<none>")
 }

@@ -241,21 +241,6 @@ func serviceRow(s *Sim, o Object) []any {
 	return []any{x.Name, string(x.Spec.Type), x.Spec.ClusterIP, "<none>", cmp.Or(strings.Join(ports, ","), "<none>"), s.age(x.CreationTimestamp), labelText(x.Spec.Selector)}
 }
 
-func endpointsText(o Object) string {
-	var out []string
-	for _, set := range o.(*corev1.Endpoints).Subsets {
-		for _, a := range set.Addresses {
-			for _, p := range set.Ports {
-				out = append(out, fmt.Sprintf("%s:%d", a.IP, p.Port))
-			}
-		}
-	}
-	if len(out) > 3 {
-		return fmt.Sprintf("%s + %d more...", strings.Join(out[:3], ","), len(out)-3)
-	}
-	return cmp.Or(strings.Join(out, ","), "<none>")
-}
-
 func sliceRow(s *Sim, o Object) []any {
 	x := o.(*discoveryv1.EndpointSlice)
 	var ports, addresses []string

@@ -3,6 +3,7 @@ package kubesim
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -182,7 +183,7 @@ func (q *request) replace(old, o Object, operation metav1.ManagedFieldsOperation
 		return nil, apierrors.NewConflict(res.gr(), q.name, fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
 	}
 	if uid := o.GetUID(); uid != "" && uid != old.GetUID() {
-		return nil, apierrors.NewConflict(res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID()))
+		return nil, apierrors.NewConflict(res.gr(), q.name, precondition("UID", string(uid), string(old.GetUID())))
 	}
 	switch {
 	case q.sub == "status" && res.status:
@@ -220,6 +221,12 @@ func (q *request) replace(old, o Object, operation metav1.ManagedFieldsOperation
 	}
 	s.put(res, o)
 	return o, nil
+}
+
+// precondition words, as the API server does, that an object is not the one meant.
+func precondition(what, want, have string) error {
+	words := fmt.Sprintf("Precondition failed: %[1]s in precondition: %[2]s, %[1]s in object meta: %[3]s", what, want, have)
+	return errors.New(words)
 }
 
 // validate refuses what the API server would, as far as it matters here.
@@ -291,10 +298,10 @@ func (q *request) delete() (any, error) {
 	}
 	if p := options.Preconditions; p != nil {
 		if p.UID != nil && *p.UID != o.GetUID() {
-			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", *p.UID, o.GetUID()))
+			return nil, apierrors.NewConflict(q.res.gr(), q.name, precondition("UID", string(*p.UID), string(o.GetUID())))
 		}
 		if p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion() {
-			return nil, apierrors.NewConflict(q.res.gr(), q.name, fmt.Errorf("Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s", *p.ResourceVersion, o.GetResourceVersion()))
+			return nil, apierrors.NewConflict(q.res.gr(), q.name, precondition("ResourceVersion", *p.ResourceVersion, o.GetResourceVersion()))
 		}
 	}
 	if len(options.DryRun) == 0 && !q.dry() {
