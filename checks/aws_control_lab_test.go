@@ -74,7 +74,7 @@ func (w *motoWorld) certificate(serial int64, name string) string {
 // The control plane and the edge against moto. It knows neither LookupEvents nor
 // GetAuthorizers of HTTP APIs and answers both with a page of HTML and status 500,
 // which AWS does not.
-func TestControlPlaneAgainstMoto(t *testing.T) {
+func TestLabMotoReadsTheControlPlane(t *testing.T) {
 	endpoint := motoEndpoint(t)
 	cfg := controlConfig(endpoint)
 	cfg.Checks.Timeout = 10 * time.Second
