@@ -1,9 +1,11 @@
 package checks
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,8 +75,12 @@ func (c *twinCluster) unseal(t *testing.T, node int, shares ...int) {
 		v.must(t, http.MethodPut, "sys/unseal", map[string]any{"key": c.keys[i]})
 	}
 	if slices.Contains(shares, 1) {
+		path := "sys/health?standbyok=true"
+		if node == 0 {
+			path = "sys/health" // it is alone still, and to be active
+		}
 		until(t, "an unsealed node", 20*time.Second, func() (bool, string) {
-			code, body, err := v.call(http.MethodGet, "sys/health?standbyok=true", nil)
+			code, body, err := v.call(http.MethodGet, path, nil)
 			return code == 200, fmt.Sprintf("%d %s %v", code, body, err)
 		})
 	}
@@ -282,4 +288,78 @@ func mustReading(t *testing.T, r *estate.Readings, id estate.ID) estate.Reading 
 		t.Fatalf("no component %s", id)
 	}
 	return one
+}
+
+// TestVaultEnterpriseAsDocumented has no twin: the Enterprise cannot be run without
+// a licence. What is held to the documentation of sys/replication/status are the
+// fields, and to its meaning what they are read as.
+func TestVaultEnterpriseAsDocumented(t *testing.T) {
+	t.Parallel()
+	ca, _, certificate := twinFiles(t)
+	serve := func(o vaultsim.Options) (*vaultsim.Cluster, vaultOps) {
+		s := httptest.NewUnstartedServer(nil)
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		o.Enterprise, o.Began = true, time.Now().Add(-time.Hour)
+		o.Nodes = []vaultsim.NodeOptions{{Name: o.Name, API: "https://" + s.Listener.Addr().String(), Cluster: "https://" + s.Listener.Addr().String()}}
+		c := vaultsim.New(o)
+		s.Config.Handler = c
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		return c, vaultOps{url: s.URL, client: twinClient(t, ca), token: c.RootToken()}
+	}
+	first, one := serve(vaultsim.Options{Name: "one"})
+	_, two := serve(vaultsim.Options{Name: "two", Primary: first, Lag: 45 * time.Second})
+	for _, x := range []struct {
+		of   vaultOps
+		list string
+		want []string
+	}{
+		{one, "secondaries", []string{"cluster_id", "known_secondaries", "last_performance_wal", "last_reindex_epoch", "merkle_root", "mode", "primary_cluster_addr", "secondaries", "state"}},
+		{two, "primaries", []string{"cluster_id", "connection_state", "known_primary_cluster_addrs", "last_reindex_epoch", "last_remote_wal", "last_start", "merkle_root", "mode", "primaries", "primary_cluster_addr", "secondary_id", "state"}},
+	} {
+		answer := decoded[struct {
+			Data struct{ DR, Performance map[string]any }
+		}](t, &x.of, http.MethodGet, "sys/replication/status", nil)
+		for _, name := range x.want {
+			if _, ok := answer.Data.Performance[name]; !ok {
+				t.Errorf("%s: performance has no %s, which is documented", x.list, name)
+			}
+		}
+		if answer.Data.DR["mode"] != "disabled" {
+			t.Errorf("dr %v", answer.Data.DR)
+		}
+		peers, _ := answer.Data.Performance[x.list].([]any)
+		if len(peers) != 1 {
+			t.Fatalf("%s: %v", x.list, answer.Data.Performance)
+		}
+		for _, name := range []string{"api_address", "clock_skew_ms", "cluster_address", "connection_status", "last_heartbeat", "last_heartbeat_duration_ms", "replication_primary_canary_age_ms"} {
+			if _, ok := peers[0].(map[string]any)[name]; !ok {
+				t.Errorf("%s has no %s, which is documented: %v", x.list, name, peers[0])
+			}
+		}
+	}
+	file := func(token string) string {
+		path := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	r := twinCheck(t, twinConfig(t, fmt.Sprintf(`vaults:
+- {name: one, address: %q, ca_cert: %q, token_file: %q}
+- {name: two, address: %q, ca_cert: %q, token_file: %q}
+components:
+- {id: one, name: One, plane: control, vault: {cluster: one}}
+- {id: two, name: Two, plane: control, vault: {cluster: two, role: secondary}}
+`, one.url, ca, file(one.token), two.url, ca, file(two.token))))
+	sets := twinData[estate.VaultReplication](t, r, "two", estate.CheckVaultReplication)
+	i := slices.IndexFunc(sets.Sets, func(s estate.VaultReplicationSet) bool { return s.Kind == "performance" })
+	if i < 0 || !sets.Licensed || sets.Sets[i].Mode != "secondary" || !sets.Sets[i].CanaryKnown || sets.Sets[i].CanaryAge.Round(10*time.Second) != 50*time.Second && sets.Sets[i].CanaryAge.Round(10*time.Second) != 40*time.Second {
+		t.Errorf("the secondary: %+v", sets)
+	}
+	for _, f := range mustReading(t, r, "two").Facts {
+		if f.Name == "Replication lag" && (f.Status != estate.Warn || !strings.HasPrefix(f.Value, "4")) {
+			t.Errorf("lag %s %s %s", f.Status, f.Value, f.Note)
+		}
+	}
 }
