@@ -107,20 +107,28 @@ func (c *comparison) prepare(ctx context.Context) error {
 	y.WriteString("  - {id: vault, name: Vault, plane: state, vault: {cluster: main}}\n")
 	fmt.Fprintf(&y, "  - {id: lb, name: LB, plane: edge, balancer: {ca_cert: %q, endpoints: [{address: %q, server_name: %q, certificate: %q}]}}\n", c.lab.TLS.CAFile, c.lab.TLS.Address, c.lab.TLS.ServerName, c.lab.TLS.CertificateFile)
 	y.WriteString("  - id: sm\n    name: SM\n    plane: service\n    secrets_manager:\n      account: main\n      secrets:\n")
-	var targets strings.Builder
-	for i := range c.secrets {
-		role, name, password := c.role(i), c.name(i), c.password(i)
-		for _, sql := range []string{"DROP ROLE IF EXISTS " + role, "CREATE ROLE " + role + " LOGIN PASSWORD '" + password + "'"} {
+	// add creates a role and stores its password.
+	add := func(role, name, password, grant string) error {
+		for _, sql := range []string{"DROP ROLE IF EXISTS " + role, "CREATE ROLE " + role + " LOGIN PASSWORD '" + password + "'" + grant} {
 			if _, err := db.Exec(ctx, sql); err != nil {
 				return err
 			}
 		}
 		value := fmt.Sprintf(`{"username":%q,"password":%q}`, role, password)
-		if _, err := store.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)}); err != nil {
+		fmt.Fprintf(&y, "        - {id: %s}\n", name)
+		_, err := store.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)})
+		return err
+	}
+	monitor := fmt.Sprintf("bench-%d/monitor", c.secrets)
+	if err := add(fmt.Sprintf("bench_%d_monitor", c.secrets), monitor, "bench-monitor", " IN ROLE pg_monitor"); err != nil {
+		return err
+	}
+	var targets strings.Builder
+	for i := range c.secrets {
+		if err := add(c.role(i), c.name(i), c.password(i), ""); err != nil {
 			return err
 		}
-		fmt.Fprintf(&y, "        - {id: %s}\n", name)
-		fmt.Fprintf(&targets, "  - {id: db-%03d, name: DB %03d, plane: state, postgres: {host: %q, port: %d, ca_cert: %q, secret: %s}}\n", i, i, p.Host, p.Port, p.CAFile, name)
+		fmt.Fprintf(&targets, "  - {id: db-%03d, name: DB %03d, plane: state, postgres: {host: %q, port: %d, ca_cert: %q, secret: %s, monitor: %s}}\n", i, i, p.Host, p.Port, p.CAFile, c.name(i), monitor)
 	}
 	c.file = filepath.Join(c.dir, "warroom.yaml")
 	return os.WriteFile(c.file, []byte(y.String()+targets.String()), 0o600)

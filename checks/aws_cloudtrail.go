@@ -76,7 +76,7 @@ func (b awsBuilder) metered(p Probe, calls int) Probe {
 		}
 	}
 	const ofOne = 4*rotationPages + changePages
-	p.System = "cloudtrail:" + b.account
+	p.System, p.Width = "cloudtrail:"+b.account, 0
 	p.Interval = max(p.Interval, time.Duration(float64(max(monitors, 1)*ofOne)/lookupShare*float64(time.Second)))
 	p.Timeout = max(p.Timeout, min(time.Duration(calls)*p.Timeout+lookupPatience, 2*time.Minute))
 	return p

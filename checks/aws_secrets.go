@@ -35,11 +35,14 @@ func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
 // describe reads one secret, which the estate calls called and its store id.
 func (b awsBuilder) describe(called, id string) Probe {
 	since := &pendingSince{}
-	return b.probe(estate.CheckDescribe, called, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
+	p := b.probe(estate.CheckDescribe, called, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
-			out, err := s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
+			out, at, err := b.client.Describe(ctx, id)
 			if err != nil {
 				return nil, err
+			}
+			if when, ok := ctx.Value(readAtKey{}).(*time.Time); ok {
+				*when = at
 			}
 			if aws.ToString(out.Name) == "" && aws.ToString(out.ARN) == "" {
 				return nil, hollow("the secret's name and ARN")
@@ -50,7 +53,21 @@ func (b awsBuilder) describe(called, id string) Probe {
 			}
 			return d, nil
 		})
+	read := p.Read
+	p.Read = func(ctx context.Context) Result {
+		// The description may be one that another read brought a moment ago.
+		began, at := time.Now(), time.Time{}
+		r := read(context.WithValue(ctx, readAtKey{}, &at))
+		if r.Err == nil && at.Before(began) {
+			r.At = at
+		}
+		return r
+	}
+	return p
 }
+
+// readAtKey is where a read of a description notes when that was made.
+type readAtKey struct{}
 
 // lonePending is the version under AWSPENDING that is not current: a rotation
 // under way, or one that did not end.

@@ -18,6 +18,7 @@ import (
 // password that several of them would try is tried once.
 func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader, gate *gate, own map[estate.ID]*ownCalls) []Probe {
 	var out []Probe
+	monitors := map[monitorKey]*monitorPool{}
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
 		if c.Postgres == nil {
@@ -30,7 +31,11 @@ func postgresProbes(cfg *config.Config, set *clients.Set, read credentialReader,
 				SSLMode: c.Postgres.SSLMode, CACert: c.Postgres.CACert,
 			}, set.Text),
 		}
-		s.monitor = &monitorPool{owner: s, turn: make(chan struct{}, 1)}
+		key := monitorKeyOf(s)
+		if s.monitor = monitors[key]; s.monitor == nil {
+			s.monitor = &monitorPool{owner: s, turn: make(chan struct{}, 1)}
+			monitors[key] = s.monitor
+		}
 		out = append(out, s.probes()...)
 	}
 	return out
@@ -74,7 +79,7 @@ func (p *postgres) probes() []Probe {
 	add := func(check, item, source string, every time.Duration, read func(context.Context) Result) {
 		out = append(out, Probe{
 			Key:    estate.Key{Component: p.id, Check: check, Item: item},
-			Source: source, System: "pg:" + string(p.id), Interval: every, Timeout: p.cfg.Checks.Timeout, Read: read,
+			Source: source, System: "pg:" + p.place(), Interval: every, Timeout: p.cfg.Checks.Timeout, Read: read,
 		})
 	}
 	for _, stage := range []estate.Stage{estate.StageCurrent, estate.StagePending, estate.StagePrevious} {

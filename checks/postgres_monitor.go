@@ -52,6 +52,26 @@ ORDER BY application_name, pid`
 // standbyLimit bounds how many replicas of one primary are kept.
 const standbyLimit = 64
 
+// monitorKey is what the components have in common that share a monitoring
+// connection: a server, and as whom it is watched. Its slots are few.
+type monitorKey struct {
+	server                 clients.PostgresServer
+	secret, service, alone string
+}
+
+// monitorKeyOf is the key of a component. One that is watched as its own
+// application shares with none.
+func monitorKeyOf(p *postgres) monitorKey {
+	key := monitorKey{
+		server: clients.PostgresServer{Host: p.spec.Host, Port: p.spec.Port, Database: p.spec.Database, SSLMode: p.spec.SSLMode, CACert: p.spec.CACert},
+		secret: p.spec.Monitor, service: p.spec.Service,
+	}
+	if key.secret == "" && key.service == "" {
+		key.alone = string(p.id)
+	}
+	return key
+}
+
 // monitorPool is the one connection for monitoring reads of a server.
 type monitorPool struct {
 	owner   *postgres

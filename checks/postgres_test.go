@@ -367,7 +367,7 @@ func TestPostgresProbesAndKeys(t *testing.T) {
 		t.Errorf("%d probes, want 6", len(e.probes))
 	}
 	p := e.probes[estate.Key{Component: "db0", Check: estate.CheckLogin, Item: "AWSPREVIOUS"}]
-	if p.Source != "PostgreSQL login app_user@db.example.com:5432/production, AWSPREVIOUS of prod/db/postgres" || p.System != "pg:db0" ||
+	if p.Source != "PostgreSQL login app_user@db.example.com:5432/production, AWSPREVIOUS of prod/db/postgres" || p.System != "pg:db.example.com:5432" ||
 		p.Interval != 30*time.Second || p.Timeout != 5*time.Second {
 		t.Errorf("got %+v", p)
 	}

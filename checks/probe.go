@@ -25,7 +25,10 @@ type Probe struct {
 	Source string // which call or statement, at which endpoint; shown with every figure it brings
 	// System groups probes that share a connection or quota: their concurrency
 	// is bounded together and no other system waits for them.
-	System   string
+	System string
+	// Width is how many reads of the system may be under way at once, where that is
+	// not Options.Concurrency; the largest of its probes counts.
+	Width    int
 	Interval time.Duration
 	Timeout  time.Duration
 	// Read makes the call. It must return soon after ctx ends. An error that is

@@ -32,7 +32,7 @@ type Scheduler struct {
 
 // Options of a Scheduler.
 type Options struct {
-	Concurrency int                      // reads under way at once on one system; at least 1
+	Concurrency int                      // reads under way at once on one system whose probes name no Width; at least 1
 	Post        func(estate.Observation) // takes what was seen; called from many goroutines, must not block
 	Now         func() time.Time         // the estate's clock; nil is the system's
 	// Go starts a goroutine; nil is the go statement. It lets the console catch a
@@ -63,6 +63,7 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 			}
 			s.lanes[p.System] = l
 		}
+		l.free = max(l.free, p.Width)
 		l.queue = append(l.queue, &task{Probe: p, lost: make(chan struct{}, lostMost)})
 	}
 	for _, w := range o.Watchers {

@@ -49,6 +49,8 @@ type AWS struct {
 	renew   string // how its credentials are renewed
 	limit   time.Duration
 
+	described described
+
 	mu       sync.Mutex
 	services *AWSServices
 	identity *renewing
@@ -89,7 +91,7 @@ func GlobalRegion(region string) string {
 
 // idlePerHost is how many idle connections are kept to one AWS endpoint; the
 // SDK's own 10 make a full check open connections again and again.
-const idlePerHost = 64
+const idlePerHost = 128
 
 func newAWS(s *Set, account config.AWSAccount) *AWS {
 	a := &AWS{set: s, account: account, limit: s.cfg.Checks.Timeout}

@@ -88,8 +88,8 @@ var paces = map[string]struct {
 }{
 	"ListSecrets":          {40, 20},
 	"BatchGetSecretValue":  {40, 20},
-	"DescribeSecret":       {500, 200},
-	"GetSecretValue":       {200, 100},
+	"DescribeSecret":       {2000, 400},
+	"GetSecretValue":       {1000, 200},
 	"ListSecretVersionIds": {20, 20},
 	"DescribeKey":          {100, 50},
 	"GetKeyRotationStatus": {50, 25},

@@ -62,6 +62,11 @@ func (a *AWS) Value(ctx context.Context, secretID string, stage estate.Stage) (V
 	if err != nil {
 		return Value{}, a.Failure(err, doing)
 	}
+	// Between rotations there is no pending version, and of a new secret no earlier
+	// one. The check of the secret reads its description at the same time.
+	if stage != estate.StageCurrent && a.lacks(ctx, secretID, stage) {
+		return Value{}, &NoVersionError{SecretID: secretID, Stage: stage}
+	}
 	// The label is always named: without it, not every server follows a label
 	// that was moved.
 	out, err := services.SecretsManager.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{

@@ -45,7 +45,7 @@ type Checks struct {
 	Timeout     time.Duration `yaml:"timeout" default:"5s" min:"100ms" max:"2m" doc:"how long one read may take"`
 	SlowEvery   time.Duration `yaml:"slow_interval" default:"1m" min:"1s" max:"24h" doc:"interval of reads that change slowly or are metered: inventories, metrics, keys"`
 	LoginEvery  time.Duration `yaml:"login_interval" default:"30s" min:"5s" max:"1h" doc:"interval of login probes; one that failed is not repeated with the same credential version for 5 minutes"`
-	Concurrency int           `yaml:"concurrency" default:"8" min:"1" max:"64" doc:"reads under way at once on one system"`
+	Concurrency int           `yaml:"concurrency" default:"8" min:"1" max:"64" doc:"reads under way at once on one system; on an AWS account, whose calls are paced one kind at a time, 16 times as many and at most 128"`
 }
 
 // Thresholds are the numbers by which readings are judged.
