@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
@@ -279,5 +280,29 @@ func TestTrails(t *testing.T) {
 	}
 	if list := must(ct.DescribeTrails(t.Context(), &cloudtrail.DescribeTrailsInput{IncludeShadowTrails: aws.Bool(false)}, east))(t).TrailList; len(list) != 0 {
 		t.Errorf("without shadows %+v", list)
+	}
+}
+
+// TestFunctionIsUpdated: what is given changes, the rest stays, and CloudTrail has
+// it under the name that Lambda's API version gives it.
+func TestFunctionIsUpdated(t *testing.T) {
+	ck := &clock{t: time.Now()}
+	r := newRig(t, unhurried(), func(o *Options) { o.Clock, o.Delivery = ck.now, time.Second })
+	r.AddFunction(Function{Name: "rotate", MemoryMB: 256, SecurityGroups: []string{"sg-1"}, SubnetIDs: []string{"subnet-1"}})
+	c := lambda.NewFromConfig(r.cfg)
+	out := must(c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("rotate"), Timeout: aws.Int32(60)}))(t)
+	if aws.ToInt32(out.Timeout) != 60 || aws.ToInt32(out.MemorySize) != 256 || len(out.VpcConfig.SecurityGroupIds) != 1 {
+		t.Errorf("updated %+v", out)
+	}
+	if _, err := c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("rotate"), Timeout: aws.Int32(901)}); code(err) != "InvalidParameterValueException" {
+		t.Errorf("a timeout of 901 s: %v", err)
+	}
+	if _, err := c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("none"), Timeout: aws.Int32(60)}); code(err) != "ResourceNotFoundException" {
+		t.Errorf("no such function: %v", err)
+	}
+	ck.add(3 * time.Second)
+	events := must(cloudtrail.NewFromConfig(r.cfg).LookupEvents(t.Context(), &cloudtrail.LookupEventsInput{LookupAttributes: by(types.LookupAttributeKeyResourceName, "rotate")}))(t).Events
+	if len(events) != 2 || aws.ToString(events[1].EventName) != "UpdateFunctionConfiguration20150331v2" {
+		t.Errorf("events %+v", events)
 	}
 }
