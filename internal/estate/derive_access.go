@@ -94,7 +94,7 @@ func (d *deriver) failedAuths(sources []seen[FailedAuths], gateways []gatewayRat
 	if ours > 0 {
 		note = strings.TrimPrefix(note+"; "+thousands(int(ours))+" of our own probes left out", "; ")
 	}
-	f := x.rate("Failed auths", thousands(int(total))+" in "+window, status, note)
+	f := x.tally("Failed auths", int(total), " in "+window, status, note)
 	f.Formula = "failed authentications of " + strings.Join(queries, ", ") + ", added up, each over its own window; those of our own probes are left out"
 	d.add(true, f)
 	if f.Status == Fail || f.Status == Warn {

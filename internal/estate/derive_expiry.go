@@ -88,7 +88,7 @@ func (d *deriver) secretMonitor() {
 // figure states a count of secrets, of which some are certain: those that were
 // read in time.
 func (x *lives) figure(name string, n, certain int, bad Status, formula string) Fact {
-	f := x.fact(name, some(n, "secret"), statusIf(certain > 0, bad), "")
+	f := x.tally(name, n, strings.TrimPrefix(some(n, "secret"), thousands(n)), statusIf(certain > 0, bad), "")
 	f.Formula = formula
 	return f
 }

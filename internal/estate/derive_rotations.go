@@ -70,7 +70,7 @@ func (d *deriver) rotationMonitor() {
 	if x.bad() > 0 {
 		status = Worst(Warn, d.rateStatus(x.share()))
 	}
-	f := x.rate("Failed rotations", thousands(x.bad())+" in "+Span(x.window), status, x.of(note))
+	f := x.tally("Failed rotations", x.bad(), " in "+Span(x.window), status, x.of(note))
 	f.Formula = "RotationFailed events of CloudTrail within " + Span(x.window) + ", plus static roles of Vault whose rotation is due and has not happened"
 	d.add(true, f)
 

@@ -123,5 +123,25 @@ func (g *gathered) rate(name, value string, status Status, note string) Fact {
 	if g.stale > 0 || g.none > 0 {
 		f.Status = Unknown
 	}
+	if g.none > 0 {
+		f.Value = "?" // a share of a part is not the share
+	}
+	return f
+}
+
+// tally is fact for a count to which every read contributes: while one of them
+// brought nothing it is only known that there are as many, drawn as 12+.
+func (g *gathered) tally(name string, n int, unit string, status Status, note string) Fact {
+	f := g.fact(name, thousands(n)+unit, status, note)
+	if g.stale > 0 || g.none > 0 {
+		f.Status = Worst(f.Status, Unknown)
+	}
+	switch {
+	case g.none == 0 || g.none == g.reads:
+	case n == 0:
+		f.Value = "?"
+	default:
+		f.Value = thousands(n) + "+" + unit
+	}
 	return f
 }
