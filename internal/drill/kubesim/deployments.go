@@ -362,11 +362,9 @@ func (r *rollout) recreate() {
 		r.scale(rs, 0)
 	}
 	for _, rs := range r.others() {
-		for _, p := range list[*corev1.Pod](r.Sim, r.Sim.r.pods, rs.Namespace) {
-			if c := metav1.GetControllerOf(p); c != nil && c.UID == rs.UID {
-				r.after(key{r.Sim.r.deployments, r.d.Namespace, r.d.Name}, r.at.Add(stopDelay))
-				return
-			}
+		if len(owned[*corev1.Pod](r.Sim, r.Sim.r.pods, rs)) > 0 {
+			r.after(key{r.Sim.r.deployments, r.d.Namespace, r.d.Name}, r.at.Add(stopDelay))
+			return
 		}
 	}
 	if r.newSet != nil {

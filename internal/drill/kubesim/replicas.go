@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +22,10 @@ func ownerOf(res *resource, o Object) []metav1.OwnerReference {
 	return []metav1.OwnerReference{{APIVersion: res.gvk().GroupVersion().String(), Kind: res.kind, Name: o.GetName(), UID: o.GetUID(), Controller: &yes, BlockOwnerDeletion: &yes}}
 }
 
-// owned lists what a controller owns.
+// owned lists what a controller owns, in the order of names.
 func owned[T Object](s *Sim, res *resource, owner Object) (out []T) {
-	for _, o := range list[T](s, res, owner.GetNamespace()) {
-		if c := metav1.GetControllerOf(o); c != nil && c.UID == owner.GetUID() {
+	for _, p := range slices.Sorted(maps.Keys(s.broods[brood{res, owner.GetUID()}])) {
+		if o, ok := s.objects[res][p].(T); ok {
 			out = append(out, o)
 		}
 	}

@@ -44,6 +44,7 @@ type Sim struct {
 	serial   uint64
 	objects  map[*resource]map[string]Object // by namespace/name
 	order    map[*resource][]string          // keys of objects in order, while they stay the same
+	broods   map[brood]map[string]bool       // keys of what a controller owns
 	changes  []change
 	version  int64
 	floor    int64 // changes up to this one are forgotten
@@ -95,7 +96,7 @@ func New(o Options) *Sim {
 	}
 	s := &Sim{
 		o: o, began: o.Clock().UTC(), meter: newMeter(o.Pace),
-		objects: map[*resource]map[string]Object{}, order: map[*resource][]string{}, alike: map[likeness]bool{}, pulse: make(chan struct{}), watches: map[*watcher]bool{},
+		objects: map[*resource]map[string]Object{}, order: map[*resource][]string{}, broods: map[brood]map[string]bool{}, alike: map[likeness]bool{}, pulse: make(chan struct{}), watches: map[*watcher]bool{},
 		users: map[string]*User{}, tokens: map[[32]byte]string{}, queued: map[key]bool{}, due: map[key]time.Time{},
 		pods: map[string]*podState{}, senders: map[string]*bucket{}, retries: map[key]backoff{}, wake: make(chan struct{}, 1),
 	}

@@ -103,12 +103,48 @@ func (s *Sim) putStatus(res *resource, o Object) {
 	s.version++
 	o.SetResourceVersion(strconv.FormatInt(s.version, 10))
 	m[p] = o
+	s.adopt(res, old, o)
 	kind := watch.Modified
 	if old == nil {
 		kind = watch.Added
 		delete(s.order, res)
 	}
 	s.record(change{version: s.version, res: res, kind: kind, old: old, obj: o})
+}
+
+// brood is the objects of a kind that one controller owns.
+type brood struct {
+	res   *resource
+	owner types.UID
+}
+
+// adopt keeps the index of who owns what.
+func (s *Sim) adopt(res *resource, old, o Object) {
+	of := func(x Object) types.UID {
+		if x == nil {
+			return ""
+		}
+		if c := metav1.GetControllerOfNoCopy(x); c != nil {
+			return c.UID
+		}
+		return ""
+	}
+	before, after := of(old), of(o)
+	if before == after {
+		return
+	}
+	if b := (brood{res, before}); before != "" {
+		delete(s.broods[b], path(old.GetNamespace(), old.GetName()))
+		if len(s.broods[b]) == 0 {
+			delete(s.broods, b)
+		}
+	}
+	if b := (brood{res, after}); after != "" {
+		if s.broods[b] == nil {
+			s.broods[b] = map[string]bool{}
+		}
+		s.broods[b][path(o.GetNamespace(), o.GetName())] = true
+	}
 }
 
 // drop removes an object.
@@ -120,6 +156,7 @@ func (s *Sim) drop(res *resource, o Object) {
 	}
 	delete(s.objects[res], p)
 	delete(s.order, res)
+	s.adopt(res, old, nil)
 	s.version++
 	last := copyOf(old)
 	last.SetResourceVersion(strconv.FormatInt(s.version, 10))
@@ -154,7 +191,7 @@ func (s *Sim) concern(c change) {
 	if c.res == s.r.pods && c.kind == watch.Modified && standing(c.old.(*corev1.Pod)) == standing(o.(*corev1.Pod)) {
 		return // nothing that anybody else looks at
 	}
-	if owner := metav1.GetControllerOf(o); owner != nil {
+	if owner := metav1.GetControllerOfNoCopy(o); owner != nil {
 		if res := s.r.byKind[owner.Kind]; res != nil {
 			s.mark(key{res, ns, owner.Name})
 		}
