@@ -220,7 +220,7 @@ func (b build) compile(ctx context.Context, source, output string, log io.Writer
 	if err != nil {
 		return fmt.Errorf("go build in %s: %w\n%s", source, err, progress.tail())
 	}
-	_, _ = fmt.Fprintf(log, "lab: built %s in %s, %s\n", b.name, time.Since(began).Round(time.Second), progress)
+	_, _ = fmt.Fprintf(log, "lab: built %s in %s\n", b.name, time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -244,6 +244,7 @@ type buildProgress struct {
 	mu       sync.Mutex
 	compiled int
 	last     []string // the last lines that were printed
+	at       time.Time
 }
 
 func (p *buildProgress) Write(text []byte) (int, error) {
@@ -256,6 +257,7 @@ func (p *buildProgress) Write(text []byte) (int, error) {
 		}
 		p.last = append(p.last, line)
 	}
+	p.at = time.Now()
 	p.last = slices.Clone(p.last[max(0, len(p.last)-20):])
 	return len(text), nil
 }
@@ -263,10 +265,10 @@ func (p *buildProgress) Write(text []byte) (int, error) {
 func (p *buildProgress) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.compiled == 0 && len(p.last) > 0 {
+	if p.compiled == 0 && len(p.last) > 0 && time.Since(p.at) < 30*time.Second {
 		return p.last[len(p.last)-1] // what it downloads
 	}
-	return fmt.Sprintf("%d packages compiled", p.compiled)
+	return fmt.Sprintf("%d packages compiled; what is cached is not counted, and linking comes last", p.compiled)
 }
 
 func (p *buildProgress) tail() string {
