@@ -84,7 +84,7 @@ func (b awsBuilder) rotated(ctx context.Context, s *clients.AWSServices, functio
 	var mine, free []*secretsmanager.DescribeSecretOutput
 	var last error
 	for _, id := range b.watchedSecrets() {
-		out, err := s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
+		out, _, err := b.client.Describe(ctx, id)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return rotatedSecrets{}, err

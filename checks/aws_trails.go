@@ -45,7 +45,7 @@ func (b awsBuilder) auditTrails() Probe {
 			}
 			return trails, nil
 		}), 6)
-	p.System = "cloudtrail:" + b.account
+	p.System, p.Width = "cloudtrail:"+b.account, 0
 	return p
 }
 
