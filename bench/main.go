@@ -93,7 +93,8 @@ var parts = []struct {
 	{"keys", (*bench).busy},
 	{"quiet", (*bench).quiet},
 	{"memory", (*bench).held},
-	{"compare", (*bench).compared},
+	{"one", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 1, 20) }},
+	{"hundred", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 100, 100) }},
 }
 
 func partNames() []string {

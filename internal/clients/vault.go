@@ -105,7 +105,7 @@ func (v *Vault) connect() (*api.Client, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	cfg.HttpClient.Transport = &boundedTransport{transport}
+	cfg.HttpClient.Transport = &boundedTransport{base: transport}
 	v.set.onClose(transport.CloseIdleConnections)
 	if v.cluster.Namespace != "" {
 		client.SetNamespace(v.cluster.Namespace)
@@ -162,10 +162,13 @@ const vaultBody = 4 << 20
 type sentKey struct{}
 
 // boundedTransport bounds what is read of an answer.
-type boundedTransport struct{ base *http.Transport }
+type boundedTransport struct {
+	base  *http.Transport
+	first firstConnection
+}
 
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := t.base.RoundTrip(req)
+	res, err := t.first.roundTrip(t.base, req)
 	if err == nil {
 		err = final(res)
 	}
