@@ -93,6 +93,7 @@ var parts = []struct {
 	{"keys", (*bench).busy},
 	{"quiet", (*bench).quiet},
 	{"memory", (*bench).held},
+	{"far", (*bench).far},
 	{"one", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 1, 20) }},
 	{"hundred", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 100, 100) }},
 }

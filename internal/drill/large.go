@@ -42,7 +42,7 @@ var largeEstate = scenario{
 		Title:   "Twelve of three thousand",
 		Summary: "An estate of 3,000 secrets and 89 services. The rotations of twelve secrets hang, and nothing is down yet.",
 	},
-	servers: []string{srvAWS, srvVault, srvKubernetes, srvHealth, srvBalancer},
+	servers: []string{srvAWS, srvVault, srvKubernetes, srvHealth, srvBalancer, srvUsage},
 	config:  func(w *World) []byte { return []byte(w.largeConfig()) },
 	build:   buildLarge,
 	env: func(w *World) []string {
@@ -52,6 +52,7 @@ var largeEstate = scenario{
 			"AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
 			"VAULT_ADDR=https://" + w.address(srvVault), "VAULT_CACERT=" + w.file(fileCA), "VAULT_TOKEN=" + w.vaultToken(fileVaultToken),
 			"KUBECONFIG=" + w.file(fileKubeconfig),
+			"WARROOM_DRILL_USAGE=http://" + w.address(srvUsage),
 		}
 	},
 	examples: func(*World) []string {
@@ -59,6 +60,7 @@ var largeEstate = scenario{
 			"aws secretsmanager list-secrets --filters Key=name,Values=prod/team-00/ --query 'SecretList[].[Name,NextRotationDate]' --output text",
 			"aws secretsmanager describe-secret --secret-id " + largeName(0),
 			"vault status",
+			"curl $WARROOM_DRILL_USAGE # what was asked of the APIs, beside what they allow",
 			"kubectl -n " + kubeNamespace + " get deployments",
 		}
 	},
@@ -77,7 +79,7 @@ type large struct {
 
 func buildLarge(w *World) error {
 	l := &large{estate: estate{World: w}}
-	for _, step := range []func() error{l.makeCertificates, l.makeStore, l.makeLargeVault, l.makeCluster, l.makeHealth} {
+	for _, step := range []func() error{l.makeCertificates, l.makeStore, l.makeLargeVault, l.makeCluster, l.makeHealth, l.serveUsage} {
 		if err := step(); err != nil {
 			return err
 		}
