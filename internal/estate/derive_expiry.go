@@ -267,16 +267,7 @@ func first(list []string) string {
 
 // roleLives takes the static roles of the watched Vault clusters.
 func (d *deriver) roleLives(x *lives) {
-	for i := range d.t.Components {
-		c := &d.t.Components[i]
-		// A secondary repeats its primary's roles.
-		if c.Kind != KindVault || c.Standby || !d.c.watches(c.ID) {
-			continue
-		}
-		v := see[VaultStaticRoles](d.derivation, c.ID, CheckVaultStaticRoles, "")
-		if fail := v.failure(); !v.planned || fail != nil && fail.Kind == NotSupported {
-			continue
-		}
+	for c, v := range d.watchedRoles() {
 		x.add(v.basis)
 		for i := range v.data.Roles {
 			role := &v.data.Roles[i]

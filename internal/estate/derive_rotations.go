@@ -3,6 +3,7 @@ package estate
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -95,16 +96,7 @@ func (d *deriver) rotated() *rotations {
 	}
 	slices.SortStableFunc(x.events, func(a, b RotationEvent) int { return b.At.Compare(a.At) })
 	x.window = cmp.Or(x.window, d.t.Rules.RotationWindow, day)
-	for i := range d.t.Components {
-		c := &d.t.Components[i]
-		// A secondary repeats its primary's roles.
-		if c.Kind != KindVault || c.Standby || !d.c.watches(c.ID) {
-			continue
-		}
-		v := see[VaultStaticRoles](d.derivation, c.ID, CheckVaultStaticRoles, "")
-		if fail := v.failure(); !v.planned || fail != nil && fail.Kind == NotSupported {
-			continue
-		}
+	for c, v := range d.watchedRoles() {
 		x.add(v.basis)
 		x.partial = x.partial || v.data.Partial
 		for _, role := range v.data.Roles {
@@ -120,6 +112,26 @@ func (d *deriver) rotated() *rotations {
 		}
 	}
 	return x
+}
+
+// watchedRoles are the static roles of each Vault cluster that a monitor watches.
+// A secondary repeats its primary's, and is left out.
+func (d *deriver) watchedRoles() iter.Seq2[*Component, seen[VaultStaticRoles]] {
+	return func(yield func(*Component, seen[VaultStaticRoles]) bool) {
+		for i := range d.t.Components {
+			c := &d.t.Components[i]
+			if c.Kind != KindVault || c.Standby || !d.c.watches(c.ID) {
+				continue
+			}
+			v := see[VaultStaticRoles](d.derivation, c.ID, CheckVaultStaticRoles, "")
+			if fail := v.failure(); !v.planned || fail != nil && fail.Kind == NotSupported {
+				continue
+			}
+			if !yield(c, v) {
+				return
+			}
+		}
+	}
 }
 
 // readAt is when a cluster was read, by its own clock: a rotation that came due
