@@ -47,7 +47,7 @@ func (d *deriver) workload(v seen[Workload], headline bool) {
 	switch fail := v.failure(); {
 	case status > OK && v.sure():
 		d.say(status, word, note)
-	case !v.ok && fail != nil && fail.Kind == Missing:
+	case fail != nil && fail.Kind == Missing: // whatever was known of it before
 		d.say(Fail, "MISSING", fail.brief())
 	}
 	if v.ok && !v.data.Restarted.IsZero() {

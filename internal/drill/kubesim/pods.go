@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // What a kubelet takes for it.
@@ -146,8 +147,14 @@ func (s *Sim) store(old, c *corev1.Pod) {
 // schedule picks the node with the fewest pods.
 func (s *Sim) schedule(c *corev1.Pod) bool {
 	load := map[string]int{}
+	nodes, other := 0, 0
 	for _, n := range list[*corev1.Node](s, s.r.nodes, "") {
-		if !n.Spec.Unschedulable && nodeReady(n) {
+		nodes++
+		switch {
+		case n.Spec.Unschedulable || !nodeReady(n):
+		case !labels.SelectorFromSet(c.Spec.NodeSelector).Matches(labels.Set(n.Labels)):
+			other++
+		default:
 			load[n.Name] = 0
 		}
 	}
@@ -159,6 +166,9 @@ func (s *Sim) schedule(c *corev1.Pod) bool {
 	names := slices.SortedFunc(maps.Keys(load), func(a, b string) int { return cmp.Or(cmp.Compare(load[a], load[b]), cmp.Compare(a, b)) })
 	if len(names) == 0 {
 		message := "0 nodes are available."
+		if other > 0 {
+			message = fmt.Sprintf("0/%d nodes are available: %d node(s) didn't match Pod's node affinity/selector. preemption: 0/%[1]d nodes are available: %[2]d Preemption is not helpful for scheduling.", nodes, other)
+		}
 		if setCondition(&c.Status.Conditions, s.stamp(), corev1.PodScheduled, false, "Unschedulable", message) {
 			s.event(s.r.pods, c, corev1.EventTypeWarning, "FailedScheduling", corev1.DefaultSchedulerName, message)
 		}
