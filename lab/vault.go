@@ -92,8 +92,9 @@ func (v *vaults) startFirst(ctx context.Context, s *Site) error {
 	if err != nil {
 		return err
 	}
-	// What a real cluster waits ten seconds for, before a new node may vote.
-	if err := v.first.root.call(ctx, http.MethodPost, "/v1/sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}, nil); err != nil {
+	// The new node gets its vote only once it is there to use it: a leader whose
+	// one peer is silent gives up the lead.
+	if err := v.letVoteAfter(ctx, "1h"); err != nil {
 		return err
 	}
 	if err := v.standby.join(ctx, s, v.active); err != nil {
@@ -103,6 +104,12 @@ func (v *vaults) startFirst(ctx context.Context, s *Site) error {
 		func() error { return v.standby.unseal(ctx, key, true) },
 		func() error { return v.fillFirst(ctx, s) },
 	)...); err != nil {
+		return err
+	}
+	if err := v.startAudit(ctx); err != nil {
+		return err
+	}
+	if err := v.letVoteAfter(ctx, "1s"); err != nil {
 		return err
 	}
 	return v.awaitVoter(ctx)
@@ -135,6 +142,11 @@ func (v *vaults) open(ctx context.Context, s *Site, n *vaultNode, access *vaultA
 	}
 	access.root = newREST(n.address(), s.CA).with("X-Vault-Token", root)
 	return unsealKey, nil
+}
+
+// letVoteAfter says how long a node must have been well before it may vote.
+func (v *vaults) letVoteAfter(ctx context.Context, time string) error {
+	return v.first.root.call(ctx, http.MethodPost, "/v1/sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": time}, nil)
 }
 
 // awaitVoter waits until the standby takes part in elections, so that a test

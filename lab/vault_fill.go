@@ -54,15 +54,23 @@ const (
 	vaultReader     = "warroom-read" // the name of the policy
 )
 
-// fillFirst gives the first cluster everything that there is to read.
+// startAudit has the first cluster write down every request. A request that is
+// under way while a device is added fails with "internal error", and a node that
+// joins asks but once: so nothing else may be going on.
+func (v *vaults) startAudit(ctx context.Context) error {
+	device := map[string]any{"type": "file", "options": map[string]string{"file_path": v.auditFile()}}
+	return v.first.root.call(ctx, http.MethodPut, "/v1/sys/audit/file", device, nil)
+}
+
+func (v *vaults) auditFile() string { return filepath.Join(v.active.dir, "audit.log") }
+
+// fillFirst gives the first cluster what there is to read.
 func (v *vaults) fillFirst(ctx context.Context, s *Site) error {
 	root := v.first.root
-	audit := filepath.Join(v.active.dir, "audit.log")
 	for _, one := range []struct {
 		method, path string
 		in           any
 	}{
-		{http.MethodPut, "/v1/sys/audit/file", map[string]any{"type": "file", "options": map[string]string{"file_path": audit}}},
 		{http.MethodPost, "/v1/sys/auth/approle", map[string]string{"type": "approle"}},
 		{http.MethodPost, "/v1/sys/mounts/database", map[string]string{"type": "database"}},
 	} {
@@ -191,7 +199,7 @@ func (v *vaults) Describe(d *Description) {
 	d.Vault = &VaultURL{
 		Address: v.active.address(), StandbyAddress: v.standby.address(), CAFile: v.primary.ca,
 		RootTokenFile: v.first.rootTokenFile, ReadTokenFile: v.first.readerTokenFile, UnsealKeyFile: v.first.unsealKeyFile,
-		RoleIDFile: v.approle.roleIDFile, SecretIDFile: v.approle.secretIDFile, AuditFile: filepath.Join(v.active.dir, "audit.log"),
+		RoleIDFile: v.approle.roleIDFile, SecretIDFile: v.approle.secretIDFile, AuditFile: v.auditFile(),
 		Mount: "secret", Entries: len(vaultEntries), StaticRole: "app", StuckRole: "stuck",
 	}
 	missing, behind := []string{}, []string{}
