@@ -56,6 +56,13 @@ func TestInitOnTheServedDrill(t *testing.T) {
 	}) {
 		t.Error("the rotation function is not among its components")
 	}
+	for _, workload := range []string{"prod/deployment/user-service", "prod/statefulset/analytics-service"} {
+		if !slices.ContainsFunc(cfg.Components, func(c config.Component) bool {
+			return c.Application != nil && c.Application.Workload == workload && len(c.Application.Secrets) == 1
+		}) {
+			t.Errorf("%s with its stored secret is not among its components:\n%s", workload, complaint)
+		}
+	}
 	written, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

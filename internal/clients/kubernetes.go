@@ -75,12 +75,7 @@ var silence = sync.OnceFunc(func() {
 // would end watches: the context of each call bounds it.
 func (k *Kubernetes) Config() (*rest.Config, error) {
 	silence()
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.WarnIfAllMissing = false
-	if k.cluster.Kubeconfig != "" {
-		rules.ExplicitPath = k.cluster.Kubeconfig
-	}
-	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: k.cluster.Context}).ClientConfig()
+	cfg, err := k.context().ClientConfig()
 	if err != nil {
 		return nil, k.bad(err)
 	}
@@ -98,6 +93,26 @@ func (k *Kubernetes) Config() (*rest.Config, error) {
 	}
 	k.set.net.Register(cfg.BearerToken, cfg.Password)
 	return cfg, nil
+}
+
+// context is the configured context of the kubeconfig.
+func (k *Kubernetes) context() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.WarnIfAllMissing = false
+	if k.cluster.Kubeconfig != "" {
+		rules.ExplicitPath = k.cluster.Kubeconfig
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: k.cluster.Context})
+}
+
+// Namespace is the one of the context; empty where it names none that can be
+// read.
+func (k *Kubernetes) Namespace() string {
+	name, _, err := k.context().Namespace()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // Client returns the cluster's client for built-in kinds. It asks nothing of the

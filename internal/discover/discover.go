@@ -61,7 +61,7 @@ type Note struct{ What, Why string }
 // Empty reports that nothing was found that could stand in a warroom.yaml.
 func (f *Found) Empty() bool {
 	return len(f.accounts) == 0 && len(f.vaults) == 0 && len(f.edges) == 0 &&
-		!slices.ContainsFunc(f.clusters, func(c cluster) bool { return len(c.workloads) > 0 || len(c.hosts) > 0 })
+		!slices.ContainsFunc(f.clusters, func(c cluster) bool { return len(c.workloads)+len(c.jobs)+len(c.hosts) > 0 })
 }
 
 // Look asks every system that the environment names, all at once. What fails is a

@@ -3,12 +3,15 @@ package discover
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,8 +25,23 @@ import (
 type cluster struct {
 	config.KubernetesCluster
 	workloads []workload
-	more      int // workloads that consume secrets and are not listed
+	more      int      // workloads that consume secrets and are not listed
+	jobs      []string // namespace/name of CronJobs that look as if they rotate secrets
 	hosts     []string
+}
+
+// maxJobs bounds the CronJobs that are listed.
+const maxJobs = 20
+
+// rotates are the words in a CronJob's name by which it is taken for one that
+// rotates secrets.
+var rotates = regexp.MustCompile(`(?i)rotat|renew|refresh|credential|secret`)
+
+// job takes a CronJob that is called as if it rotated secrets.
+func (c *cluster) job(namespace, name string) {
+	if rotates.MatchString(name) && !slices.Contains(systemNamespaces, namespace) && len(c.jobs) < maxJobs {
+		c.jobs = append(c.jobs, namespace+"/"+name)
+	}
 }
 
 // workload is one that consumes Secrets.
@@ -61,9 +79,10 @@ func (l *looker) kubernetes(ctx context.Context, cfg config.KubernetesCluster) {
 		return
 	}
 	c := cluster{KubernetesCluster: cfg}
+	home := conn.Namespace()
 	sources := map[string][]string{} // names in a store, by namespace/Secret
 	if external, err := dynamic.NewForConfig(rest); err == nil {
-		sources = externalSecrets(ctx, external)
+		sources = externalSecrets(ctx, external, home)
 	}
 	take := func(namespace, kind, name string, spec core.PodSpec) {
 		used := consumed(spec)
@@ -84,36 +103,49 @@ func (l *looker) kubernetes(ctx context.Context, cfg config.KubernetesCluster) {
 	}
 	for _, list := range []struct {
 		what string
-		read func() error
+		read func(namespace string) error
 	}{
-		{"Deployments", func() error {
-			return each(ctx, client.AppsV1().Deployments("").List, func(x *apps.DeploymentList) (string, int) {
+		{"Deployments", func(in string) error {
+			return each(ctx, client.AppsV1().Deployments(in).List, func(x *apps.DeploymentList) (string, int) {
 				for i := range x.Items {
 					take(x.Items[i].Namespace, "deployment", x.Items[i].Name, x.Items[i].Spec.Template.Spec)
 				}
 				return x.Continue, len(x.Items)
 			})
 		}},
-		{"StatefulSets", func() error {
-			return each(ctx, client.AppsV1().StatefulSets("").List, func(x *apps.StatefulSetList) (string, int) {
+		{"StatefulSets", func(in string) error {
+			return each(ctx, client.AppsV1().StatefulSets(in).List, func(x *apps.StatefulSetList) (string, int) {
 				for i := range x.Items {
 					take(x.Items[i].Namespace, "statefulset", x.Items[i].Name, x.Items[i].Spec.Template.Spec)
 				}
 				return x.Continue, len(x.Items)
 			})
 		}},
-		{"DaemonSets", func() error {
-			return each(ctx, client.AppsV1().DaemonSets("").List, func(x *apps.DaemonSetList) (string, int) {
+		{"DaemonSets", func(in string) error {
+			return each(ctx, client.AppsV1().DaemonSets(in).List, func(x *apps.DaemonSetList) (string, int) {
 				for i := range x.Items {
 					take(x.Items[i].Namespace, "daemonset", x.Items[i].Name, x.Items[i].Spec.Template.Spec)
 				}
 				return x.Continue, len(x.Items)
 			})
 		}},
-		{"Ingresses", func() error { return l.ingresses(ctx, client, &c) }},
+		{"CronJobs", func(in string) error {
+			return each(ctx, client.BatchV1().CronJobs(in).List, func(x *batch.CronJobList) (string, int) {
+				for i := range x.Items {
+					c.job(x.Items[i].Namespace, x.Items[i].Name)
+				}
+				return x.Continue, len(x.Items)
+			})
+		}},
+		{"Ingresses", func(in string) error { return l.ingresses(ctx, client, in, &c) }},
 	} {
-		if err := list.read(); err != nil {
-			l.note(list.what+" of "+what, err)
+		err := list.read(meta.NamespaceAll)
+		if apierrors.IsForbidden(err) && home != "" {
+			// Who may not look at all of it may look at home.
+			err = list.read(home)
+		}
+		if err != nil {
+			l.note(list.what+" of "+what, conn.Failure(err, "list the "+list.what))
 			if ctx.Err() != nil {
 				break
 			}
@@ -139,8 +171,8 @@ func each[L any](ctx context.Context, list func(context.Context, meta.ListOption
 	return fmt.Errorf("there are more than one look reads")
 }
 
-func (l *looker) ingresses(ctx context.Context, client kubernetes.Interface, c *cluster) error {
-	err := each(ctx, client.NetworkingV1().Ingresses("").List, func(x *networking.IngressList) (string, int) {
+func (l *looker) ingresses(ctx context.Context, client kubernetes.Interface, namespace string, c *cluster) error {
+	err := each(ctx, client.NetworkingV1().Ingresses(namespace).List, func(x *networking.IngressList) (string, int) {
 		for i := range x.Items {
 			for _, t := range x.Items[i].Spec.TLS {
 				for _, h := range t.Hosts {
@@ -159,11 +191,11 @@ func (l *looker) ingresses(ctx context.Context, client kubernetes.Interface, c *
 
 // externalSecrets maps namespace/Secret to the names in a store from which the
 // External Secrets Operator makes it. Without the operator there are none.
-func externalSecrets(ctx context.Context, client dynamic.Interface) map[string][]string {
+func externalSecrets(ctx context.Context, client dynamic.Interface, home string) map[string][]string {
 	out := map[string][]string{}
 	for _, version := range []string{"v1", "v1beta1"} {
 		resource := schema.GroupVersionResource{Group: "external-secrets.io", Version: version, Resource: "externalsecrets"}
-		err := each(ctx, client.Resource(resource).List, func(x *unstructured.UnstructuredList) (string, int) {
+		take := func(x *unstructured.UnstructuredList) (string, int) {
 			for i := range x.Items {
 				o := &x.Items[i]
 				target, _, _ := unstructured.NestedString(o.Object, "spec", "target", "name")
@@ -174,7 +206,11 @@ func externalSecrets(ctx context.Context, client dynamic.Interface) map[string][
 				out[at] = append(out[at], remoteKeys(o.Object)...)
 			}
 			return x.GetContinue(), len(x.Items)
-		})
+		}
+		err := each(ctx, client.Resource(resource).List, take)
+		if apierrors.IsForbidden(err) && home != "" {
+			err = each(ctx, client.Resource(resource).Namespace(home).List, take)
+		}
 		if err == nil {
 			return out
 		}

@@ -102,7 +102,7 @@ func (w *writer) systems() {
 	}
 	listed := false
 	for _, k := range w.found.clusters {
-		if len(k.workloads) == 0 {
+		if len(k.workloads)+len(k.jobs) == 0 {
 			continue
 		}
 		if !listed {

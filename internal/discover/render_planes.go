@@ -15,7 +15,7 @@ func (w *writer) edge() {
 			w.line(2, "balancer:")
 			w.line(3, "account: %s", quote(a.Name))
 			w.line(3, "load_balancer: %s", quote(b.name))
-			w.line(3, "renewal: automatic  # manual, if nothing renews its certificates")
+			w.line(3, "renewal: manual  # assumed; automatic, if something renews its certificates")
 			w.line(3, "# To see what each address really serves, name it:")
 			w.line(3, "# endpoints: [{address: www.example.com:443}]")
 			w.line(0, "")
@@ -34,7 +34,7 @@ func (w *writer) edge() {
 	w.line(2, "subtitle: SSL certificates")
 	w.line(2, "expiry: not_after")
 	w.line(2, "balancer:")
-	w.line(3, "renewal: automatic  # manual, if nothing renews these certificates")
+	w.line(3, "renewal: manual  # assumed; automatic, if something renews these certificates")
 	w.line(3, "endpoints:")
 	seen := map[string]bool{}
 	for _, e := range edges {
@@ -85,6 +85,7 @@ func (w *writer) service() {
 		}
 	}
 	for _, k := range w.found.clusters {
+		w.jobs(k)
 		w.workloads(k)
 	}
 }
@@ -123,11 +124,8 @@ func (w *writer) secretsManager(a account, several bool) {
 		if s.owner != "" {
 			w.line(5, "owner: %s", quote(s.owner))
 		}
-		switch {
-		case s.expiryTag != "":
+		if s.expiryTag != "" {
 			w.line(5, "expiry: %s", quote("tag:"+s.expiryTag))
-		case s.rotates:
-			w.line(5, "expiry: rotation")
 		}
 	}
 	w.line(0, "")
@@ -146,6 +144,17 @@ func (a account) expiryTag() string {
 		}
 	}
 	return best
+}
+
+func (w *writer) jobs(k cluster) {
+	for _, job := range k.jobs {
+		_, name, _ := strings.Cut(job, "/")
+		w.component(name, name, "service", "Secret Management")
+		w.line(2, "scheduled_job:  # taken for one that rotates secrets by its name")
+		w.line(3, "cluster: %s", quote(k.Name))
+		w.line(3, "job: %s", quote(job))
+		w.line(0, "")
+	}
 }
 
 func (w *writer) workloads(k cluster) {
