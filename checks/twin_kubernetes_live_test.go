@@ -20,7 +20,16 @@ import (
 
 // kubeHash takes the ends of generated names out: of ReplicaSets, of pods, of
 // ControllerRevisions.
-var kubeHash = regexps{{regexp.MustCompile(`\b(web|late|ledger|agent)-[0-9a-z]{6,10}(-[0-9a-z]{5})?\b`), "$1-HASH"}}
+var kubeHash = regexps{
+	{regexp.MustCompile(`too old resource version: 1 \(\d+\)`), "too old resource version: 1 (N)"},
+	{regexp.MustCompile(`\b(web|late|ledger|agent)-[0-9a-z]{6,10}(-[0-9a-z]{5})?\b`), "$1-HASH"},
+}
+
+// lagVersions takes out at which versions a cluster is.
+var lagVersions = regexps{{regexp.MustCompile(`version \d+ there and \d+ here`), "version N there and M here"}}
+
+// waitFor is how long a state is waited for at the most.
+const waitFor = 40 * time.Second
 
 // kubeLive runs the checks of an estate as the console does.
 type kubeLive struct {
@@ -54,7 +63,7 @@ func liveOn(t *testing.T, cfg *config.Config) *kubeLive {
 func (l *kubeLive) await(what string, is func(r *estate.Readings) bool) *estate.Readings {
 	l.t.Helper()
 	var r *estate.Readings
-	until(l.t, what, 40*time.Second, func() (bool, string) {
+	until(l.t, what, waitFor, func() (bool, string) {
 		r = estate.Derive(l.board.Snapshot(), time.Now())
 		said := ""
 		for _, id := range l.ids {

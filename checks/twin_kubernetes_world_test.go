@@ -221,7 +221,7 @@ type kubeProxy struct {
 	mu      sync.Mutex
 	server  *http.Server
 	absent  bool               // the group of ExternalSecrets is asked for under a name that nobody has
-	aged    map[string]bool    // paths whose next watch begins at the first version; nil for none
+	aged    string             // the kind whose next watch begins at the first version
 	held    chan struct{}      // closed when what is watched goes on; nil unless it is held back
 	watches map[*func()]string // ends an open watch
 	asked   map[string]int     // by "list PLURAL" and "watch PLURAL"
@@ -307,11 +307,11 @@ func (p *kubeProxy) cut() {
 	}
 }
 
-// age cuts every watch, and has the next one of each kind go on from the first
-// version there ever was, as one does that was away for long.
-func (p *kubeProxy) age() {
+// age cuts every watch, and has the next one of a kind go on from the first version
+// there ever was, as one does that was away for long.
+func (p *kubeProxy) age(plural string) {
 	p.mu.Lock()
-	p.aged = map[string]bool{}
+	p.aged = plural
 	p.mu.Unlock()
 	p.cut()
 }
@@ -359,8 +359,8 @@ func (p *kubeProxy) pass(forward http.Handler, rw http.ResponseWriter, r *http.R
 	if p.absent {
 		r.URL.Path = strings.Replace(r.URL.Path, "/apis/external-secrets.io", "/apis/absent.example.com", 1)
 	}
-	if watching && p.aged != nil && !p.aged[r.URL.Path] {
-		p.aged[r.URL.Path] = true
+	if watching && p.aged != "" && strings.HasSuffix(r.URL.Path, "/"+p.aged) {
+		p.aged = ""
 		query := r.URL.Query()
 		query.Set("resourceVersion", "1")
 		r.URL.RawQuery = query.Encode()

@@ -104,8 +104,15 @@ func (s *Sim) jobController(namespace, name string) {
 		j.Status.StartTime = &now
 	}
 	var running, ready, succeeded, failed int32
-	var lastFailure time.Time
-	for _, p := range owned[*corev1.Pod](s, s.r.pods, j) {
+	var lastFailure, deadline time.Time
+	if d := j.Spec.ActiveDeadlineSeconds; d != nil {
+		deadline = j.Status.StartTime.Add(time.Duration(*d) * time.Second)
+		if s.at.Before(deadline) {
+			s.after(k, deadline)
+		}
+	}
+	pods := owned[*corev1.Pod](s, s.r.pods, j)
+	for _, p := range pods {
 		switch p.Status.Phase {
 		case corev1.PodSucceeded:
 			succeeded++
@@ -136,6 +143,14 @@ func (s *Sim) jobController(namespace, name string) {
 		end(batchv1.JobComplete, "Completed", batchv1.JobReasonCompletionsReached, "Reached expected number of succeeded pods")
 	case failed > *j.Spec.BackoffLimit:
 		end(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, batchv1.JobReasonBackoffLimitExceeded, "Job has reached the specified backoff limit")
+	case !deadline.IsZero() && !s.at.Before(deadline):
+		for _, p := range pods {
+			if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+				s.stopPod(p, nil)
+			}
+		}
+		j.Status.Failed, j.Status.Active, ready = failed+running, 0, 0
+		end(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, batchv1.JobReasonDeadlineExceeded, "Job was active longer than specified deadline")
 	case running < min(*j.Spec.Parallelism, *j.Spec.Completions-succeeded):
 		if failed > 0 {
 			if due := lastFailure.Add(min(jobRetry<<min(failed-1, 10), jobRetryMost)); s.at.Before(due) {
