@@ -142,6 +142,14 @@ prod/key | components[5].external_api.secret: no stored secret is called "prod/k
 		"failures nowhere":    {"url: https://api.example.com\n", "url: https://api.example.com\n      failures: {}\n", `failures: {} | components[4].gateway.failures: says neither prometheus and query, nor of which account CloudWatch is asked; expected one of them`},
 		"failures no query":   {"url: https://api.example.com\n", "url: https://api.example.com\n      failures: {prometheus: https://p}\n", `failures: {prometheus: https://p} | components[4].gateway.failures.query: missing; expected a PromQL query beside prometheus`},
 		"store of nothing":    {"vault: {cluster: v1}", "secret_store: {}", `secret_store: {} | components[6].secret_store: names no store; expected account or cluster`},
+		"vault in clear":      {"  - name: v1\n", "  - {name: v1, address: 'http://vault.example.com:8200'}\n", `'http://vault.example.com:8200'} | vaults[0].address: is http to another machine, where the token would travel in clear; expected https://`},
+		"vault in clear, IP":  {"  - name: v1\n", "  - {name: v1, address: 'http://192.0.2.1'}\n", `'http://192.0.2.1'} | vaults[0].address: is http to another machine, where the token would travel in clear; expected https://`},
+		"no window":           {"    access_monitor:\n", "    access_monitor: {sources: [{name: x, prometheus: {url: 'https://p', query: up}}]}\n", `up}}]} | components[7].access_monitor.sources[0].prometheus.query: has no $window; expected a count of failures over it; count over the window, for example sum(increase(NAME[$window]))`},
+		"connects to itself":  {"      cluster: apps\n", "      cluster: apps\n      connects_to: app\n", `app | components[2].application.connects_to: is the component itself; expected another one`},
+		"unit":                {"      cluster: apps\n", "      cluster: apps\n      unit: a b.service\n", `a b.service | components[2].application.unit: found "a b.service"; expected the name of a systemd unit: at most 255 letters, digits and :_.\@-`},
+		"timer":               {"    vault: {cluster: v1}\n", "    scheduled_job: {timer: a/b.timer}\n", `a/b.timer} | components[6].scheduled_job.timer: found "a/b.timer"; expected the name of a systemd unit: at most 255 letters, digits and :_.\@-`},
+		"timer ending":        {"    vault: {cluster: v1}\n", "    scheduled_job: {timer: a/b}\n", `a/b} | components[6].scheduled_job.timer: found "a/b"; expected the name of a timer, which ends in .timer`},
+		"balancer of a type":  {"      endpoints:\n        - address: www.example.com:443\n", "      account: main\n      load_balancer: [x]\n", `load_balancer: [x] | components[3].balancer.load_balancer: found a list; expected text`},
 		"header":              {"      secret: prod/key\n", "      secret: prod/key\n      header: 'X Key:'\n", `'X Key:' | components[5].external_api.header: found "X Key:"; expected the name of an HTTP header`},
 		"password":            {"      secret: prod/db\n", "      secret: prod/db\n      password: canary\n", `password: canary | components[1].postgres.password: unknown key; expected one of host, port, database, role, sslmode, ca_cert, secret, user, monitor, service; secrets are named here, not written: store it, and name it in a secrets_manager block; if this was a real one, rotate it`},
 	} {
@@ -172,6 +180,28 @@ prod/key | components[5].external_api.secret: no stored secret is called "prod/k
 				t.Errorf("got\n%s\nwant\n%s", all, c.want)
 			}
 		})
+	}
+}
+
+// What is like a mistake and is none.
+func TestMeaningAllows(t *testing.T) {
+	for name, c := range map[string]struct{ old, new string }{
+		"vault by name here":   {"  - name: v1\n", "  - {name: v1, address: 'http://localhost:8200'}\n"},
+		"vault by number here": {"  - name: v1\n", "  - {name: v1, address: 'http://127.0.0.2:8200'}\n"},
+		"vault by IPv6 here":   {"  - name: v1\n", "  - {name: v1, address: 'http://[::1]:8200'}\n"},
+		"vault over TLS":       {"  - name: v1\n", "  - {name: v1, address: 'https://vault.example.com:8200'}\n"},
+		"window":               {"    access_monitor:\n", "    access_monitor: {sources: [{name: x, prometheus: {url: 'https://p', query: 'increase(a[$window])'}}]}\n"},
+		"unit":                 {"      cluster: apps\n", "      cluster: apps\n      unit: 'a\\x2db@c:1_2.service'\n"},
+		"unit without ending":  {"      cluster: apps\n", "      cluster: apps\n      unit: app\n"},
+		"timer":                {"    vault: {cluster: v1}\n", "    scheduled_job: {timer: rotate@db.timer}\n"},
+		"connects to another":  {"      cluster: apps\n", "      cluster: apps\n      connects_to: db\n"},
+	} {
+		if !strings.Contains(small, c.old) {
+			t.Fatalf("%s: %q is not in the file", name, c.old)
+		}
+		if _, err := Parse("s.yaml", []byte(strings.Replace(small, c.old, c.new, 1))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

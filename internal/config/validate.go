@@ -134,6 +134,9 @@ func (v *validator) systems() {
 		at := decode.Index("vaults", i)
 		named(&v.vaults, at, a.Name)
 		v.url(decode.Join(at, "address"), a.Address)
+		if u, err := url.Parse(a.Address); err == nil && u.Scheme == "http" && u.Hostname() != "" && !loopback(u.Hostname()) {
+			v.add(decode.Join(at, "address"), "", "is http to another machine, where the token would travel in clear; expected https://")
+		}
 	}
 	for i, a := range v.c.Kubernetes {
 		named(&v.clusters, decode.Index("kubernetes", i), a.Name)
@@ -242,6 +245,12 @@ func (v *validator) url(path, text string) {
 
 var secretParameters = map[string]bool{"password": true, "passwd": true, "pwd": true, "token": true, "access_token": true, "auth": true,
 	"api_key": true, "apikey": true, "api-key": true, "client_secret": true, "secret": true, "sig": true, "signature": true}
+
+// loopback reports whether a host is this machine, by its name or its number.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
 
 // address checks host:port.
 func (v *validator) address(path, text string) {

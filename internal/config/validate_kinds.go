@@ -48,6 +48,9 @@ func (v *validator) component(c *Component, path string) {
 	}
 	if c.Application != nil {
 		v.application(c.Application, at("application"))
+		if c.Application.Uses == c.ID && c.ID != "" {
+			v.add(at("application", "connects_to"), "", "is the component itself; expected another one")
+		}
 	}
 	if j := c.ScheduledJob; j != nil {
 		v.scheduledJob(j, at("scheduled_job"))
@@ -128,6 +131,8 @@ func (v *validator) scheduledJob(j *ScheduledJob, at string) {
 		v.add(decode.Join(at, "job"), "", "found %q; expected namespace/name of a CronJob", brief(j.Job))
 	case j.Timer != "" && !strings.HasSuffix(j.Timer, ".timer"):
 		v.add(decode.Join(at, "timer"), "", "found %q; expected the name of a timer, which ends in .timer", brief(j.Timer))
+	case j.Timer != "":
+		v.unit(decode.Join(at, "timer"), j.Timer)
 	}
 	for i, s := range j.Secrets {
 		v.reference(decode.Index(decode.Join(at, "secrets"), i), s, v.secrets, "stored secret")
@@ -155,7 +160,11 @@ func (v *validator) accessSources(list []AccessSource, at string) {
 		case means != 1:
 			v.add(one, "", "expected exactly one of metric, prometheus and logs")
 		case s.Prometheus != nil:
-			v.url(decode.Join(decode.Join(one, "prometheus"), "url"), s.Prometheus.URL)
+			prom := decode.Join(one, "prometheus")
+			v.url(decode.Join(prom, "url"), s.Prometheus.URL)
+			if q := s.Prometheus.Query; q != "" && !strings.Contains(q, "$window") {
+				v.add(decode.Join(prom, "query"), "count over the window, for example sum(increase(NAME[$window]))", "has no $window; expected a count of failures over it")
+			}
 		case s.Account == "":
 			v.add(decode.Join(one, "account"), "", "missing; expected the AWS account that is asked")
 		}
@@ -164,7 +173,9 @@ func (v *validator) accessSources(list []AccessSource, at string) {
 
 func (v *validator) balancer(b *Balancer, at string) {
 	v.reference(decode.Join(at, "account"), b.Account, v.accounts, "AWS account")
+	unread := v.doc.Failed(decode.Join(at, "load_balancer")) || v.doc.Failed(decode.Join(at, "endpoints"))
 	switch {
+	case unread:
 	case len(b.Endpoints) == 0 && b.Balancer == "":
 		v.add(at, "", "names nothing to read; expected endpoints, or account and load_balancer")
 	case b.Balancer != "" && b.Account == "":
@@ -213,6 +224,7 @@ func (v *validator) application(a *Application, at string) {
 	}
 	v.unique(decode.Join(at, "secrets"), a.Secrets)
 	v.reference(decode.Join(at, "connects_to"), a.Uses, v.components, "component")
+	v.unit(decode.Join(at, "unit"), a.Unit)
 	if a.Retries != nil {
 		v.url(decode.Join(decode.Join(at, "retries"), "url"), a.Retries.URL)
 	}
@@ -228,6 +240,18 @@ func (v *validator) application(a *Application, at string) {
 	}
 	if a.Cluster != "" && a.Workload == "" {
 		v.add(decode.Join(at, "workload"), "", "missing; expected namespace/kind/name in the cluster")
+	}
+}
+
+// unitSyntax is what systemd allows in the name of a unit, which has at most
+// unitLength bytes (systemd.unit(5)).
+var unitSyntax = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+$`)
+
+const unitLength = 255
+
+func (v *validator) unit(path, name string) {
+	if name != "" && (!unitSyntax.MatchString(name) || len(name) > unitLength) {
+		v.add(path, "", "found %q; expected the name of a systemd unit: at most 255 letters, digits and :_.\\@-", brief(name))
 	}
 }
 
