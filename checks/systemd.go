@@ -35,7 +35,7 @@ func systemdProbes(cfg *config.Config, set *clients.Set) []Probe {
 				if err != nil {
 					return Result{Err: err}
 				}
-				data, err := read(ctx, &unitReader{conn: conn, text: manager.Text})
+				data, err := read(ctx, &unitReader{conn: conn, text: manager.Text, now: time.Now, uptime: machineUptime})
 				if err != nil {
 					return Result{Err: manager.Failure(err, "read "+name)}
 				}
@@ -57,8 +57,25 @@ func systemdProbes(cfg *config.Config, set *clients.Set) []Probe {
 
 // unitReader reads properties of units.
 type unitReader struct {
-	conn *systemd.Conn
-	text func(string, int) string
+	conn   *systemd.Conn
+	text   func(string, int) string
+	now    func() time.Time
+	uptime func() time.Duration // of the machine; 0 if not known
+}
+
+// machineUptime is how long this machine has been up, by the clock that systemd
+// counts timers with.
+func machineUptime() time.Duration {
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	seconds, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // properties are those of one interface of a unit.
@@ -156,7 +173,9 @@ func (p properties) secrets() []estate.UnitSecret {
 			switch {
 			case err == nil:
 				one.Changed = info.ModTime().UTC()
-			case errors.Is(err, fs.ErrNotExist) && !optional:
+			case errors.Is(err, fs.ErrNotExist) && optional:
+				return // it does without
+			case errors.Is(err, fs.ErrNotExist):
 				one.Missing = true
 			}
 		}
@@ -215,15 +234,25 @@ func (r *unitReader) timer(ctx context.Context, name string) (estate.Data, error
 	if begun := service.at("ExecMainStartTimestamp"); begun.After(j.Last) {
 		j.Last = begun // by hand, after the timer's last turn
 	}
+	if j.Next.IsZero() {
+		j.Next = p.monotonic("NextElapseUSecMonotonic", r.now(), r.uptime())
+	}
+	// systemd passes over a unit whose conditions do not hold, and calls that a
+	// success.
+	skipped := run.at("ConditionTimestamp")
+	if held, told := run.all["ConditionResult"].(bool); !told || held || skipped.Before(service.at("ExecMainStartTimestamp")) {
+		skipped = time.Time{}
+	}
 	switch active := run.word("ActiveState"); {
 	case active == "activating" || active == "active" && run.word("SubState") != "exited":
 		j.Running, j.LastResult = 1, "running"
 	case j.Last.IsZero():
+	case !skipped.IsZero():
+		j.LastResult, j.Reason = "skipped", started+": a condition of the unit did not hold"
+	case result == "success" && ended.IsZero():
+		// The service has not run since it was loaded: nothing is known of how it went.
 	case result == "success":
 		j.LastResult, j.LastSuccess = "succeeded", ended
-		if ended.IsZero() {
-			j.LastSuccess = j.Last
-		}
 	default:
 		j.LastResult, j.Failures = "failed", 1
 		j.Reason = started + ": " + result
@@ -232,6 +261,16 @@ func (r *unitReader) timer(ctx context.Context, name string) (estate.Data, error
 		}
 	}
 	return j, nil
+}
+
+// monotonic is a time that systemd counts from the start of the machine, as one of
+// our clock; zero where it is never.
+func (p properties) monotonic(key string, now time.Time, uptime time.Duration) time.Time {
+	us, _ := p.all[key].(uint64)
+	if us == 0 || us > 1<<62 || uptime <= 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(us)*time.Microsecond - uptime).UTC().Truncate(time.Second)
 }
 
 // schedule is when the timer elapses, as its unit file says.

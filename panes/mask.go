@@ -12,10 +12,12 @@ const (
 	maskedHost    = "[host]"
 	maskedAddress = "[address]"
 	maskedAccount = "[account]"
+	maskedID      = "[id]"
 )
 
 // Mask hides what a screen share should not show: ARNs, URLs, host names with a
-// domain or a port, IP addresses and account ids of twelve digits. It rather
+// domain or a port, IP addresses, account ids of twelve digits, ids of security
+// groups and networks, and UUIDs. It rather
 // hides too much than too little; secret values never get this far.
 func Mask(s string) string {
 	if !suspect(s) && !strings.Contains(s, "lookup ") && !strings.Contains(s, "localhost") {
@@ -65,7 +67,7 @@ func suspect(s string) bool {
 	digits := 0
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '.' || c == ':' || c == '=':
+		case c == '.' || c == ':' || c == '=' || c == '-' && isID(s[:i], s[i+1:]):
 			return true
 		case c >= '0' && c <= '9':
 			if digits++; digits >= 12 {
@@ -176,7 +178,26 @@ func maskPiece(p string) string {
 	if isHost(p) {
 		return maskedHost
 	}
+	if i := strings.IndexByte(p, '-'); i > 0 && isID(p[:i], p[i+1:]) {
+		return maskedID
+	}
 	return maskAccounts(p)
+}
+
+// isID reports whether what stands on both sides of a dash is the id of something
+// in a cloud's network, such as sg-0c3d4e5f607182930, or a UUID, such as that of a
+// cluster.
+func isID(before, after string) bool {
+	hex := func(s string, n int) bool {
+		return len(s) >= n && strings.Trim(s[:n], "0123456789abcdefABCDEF") == ""
+	}
+	for _, kind := range []string{"sg", "vpc", "subnet", "eni", "acl", "rtb", "igw", "nat"} {
+		if strings.HasSuffix(before, kind) && hex(after, 8) {
+			return true
+		}
+	}
+	return len(before) >= 8 && hex(before[len(before)-8:], 8) && len(after) >= 27 &&
+		hex(after, 4) && after[4] == '-' && hex(after[5:], 4) && after[9] == '-' && hex(after[10:], 4) && after[14] == '-' && hex(after[15:], 12)
 }
 
 // maskAccounts hides runs of exactly twelve digits.
@@ -204,7 +225,7 @@ func isHost(p string) bool {
 		return false
 	}
 	last := p[strings.LastIndexByte(p, '.')+1:]
-	if dots == 1 && (last == "yaml" || last == "yml" || last == "json") {
+	if dots == 1 && (last == "yaml" || last == "yml" || last == "json" || last == "log") {
 		return false
 	}
 	if len(last) < 2 {

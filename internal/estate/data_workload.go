@@ -116,7 +116,7 @@ type Job struct {
 	Running     int
 	Last        time.Time     // when it last started; zero if never
 	LastSuccess time.Time     // zero if never or not known
-	LastResult  string        // succeeded, failed, running; empty when it never ran
+	LastResult  string        // succeeded, failed, running, skipped; empty when it never ran
 	Reason      string        // of the failure
 	Next        time.Time     // zero if not known
 	Period      time.Duration // between its next two runs; 0 if not known

@@ -63,6 +63,8 @@ func (d *deriver) lastRun(j Job) (value string, status Status, note string) {
 		return "RUNNING since " + strings.TrimSuffix(when, " ago"), OK, ""
 	case j.LastResult == "succeeded":
 		return "SUCCEEDED " + when, OK, ""
+	case j.LastResult == "skipped":
+		return "SKIPPED " + when, Warn, j.Reason
 	case j.Last.IsZero():
 		return "NEVER", Warn, "it has not run yet"
 	}
