@@ -34,7 +34,6 @@ func TestUnitSecrets(t *testing.T) {
 		{Name: "relative", How: "LoadCredential"},
 		{How: "LoadCredential"},
 		{Name: file, How: "EnvironmentFile", Changed: at},
-		{Name: gone, How: "EnvironmentFile"},
 		{Name: filepath.Join(dir, "*.env"), How: "EnvironmentFile"},
 	}
 	if got := p.secrets(); !slices.Equal(got, want) {
