@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -25,17 +26,36 @@ const inventoryPages = 5000
 
 // secretsManager describes each watched secret and counts all of them.
 func (b awsBuilder) secretsManager(m *config.SecretsManager) []Probe {
-	out := make([]Probe, 0, len(m.Secrets)+1)
+	uses := b.cfg.Uses()
+	var used, unused []config.StoredSecret
 	for _, s := range m.Secrets {
-		out = append(out, b.describe(s.Called(), s.ID))
+		if uses[s.Called()] {
+			used = append(used, s)
+		} else {
+			unused = append(unused, s)
+		}
+	}
+	// Those that something depends on are read first, and as often as all else.
+	out := make([]Probe, 0, len(m.Secrets)+1)
+	for _, s := range used {
+		out = append(out, b.describe(s.Called(), s.ID, b.cfg.Checks.Interval))
+	}
+	every := max(b.cfg.Checks.Interval, time.Duration(len(unused))*time.Second/describeShare)
+	for _, s := range unused {
+		out = append(out, b.describe(s.Called(), s.ID, every))
 	}
 	return append(out, b.inventory(m.Tag))
 }
 
+// describeShare is how many secrets that no component uses are described in a
+// second, those of one store together. Their quota would bear a thousand times as
+// many; each call is also an event in the account's trails, which it pays for.
+const describeShare = 50
+
 // describe reads one secret, which the estate calls called and its store id.
-func (b awsBuilder) describe(called, id string) Probe {
+func (b awsBuilder) describe(called, id string, every time.Duration) Probe {
 	since := &pendingSince{}
-	p := b.probe(estate.CheckDescribe, called, "secretsmanager DescribeSecret", id, "describe secret "+id, b.cfg.Checks.Interval,
+	p := b.probe(estate.CheckDescribe, called, "secretsmanager DescribeSecret", id, "describe secret "+id, every,
 		func(ctx context.Context, s *clients.AWSServices) (estate.Data, error) {
 			out, at, err := b.client.Describe(ctx, id)
 			if err != nil {
@@ -125,23 +145,23 @@ func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOut
 		Secret:              id,
 		ARN:                 b.arn(out.ARN),
 		RotationEnabled:     aws.ToBool(out.RotationEnabled),
-		RotationFunctionARN: b.arn(out.RotationLambdaARN),
+		RotationFunctionARN: common(b.arn(out.RotationLambdaARN)),
 		LastRotated:         aws.ToTime(out.LastRotatedDate),
 		NextRotation:        aws.ToTime(out.NextRotationDate),
 		LastChanged:         aws.ToTime(out.LastChangedDate),
 		LastAccessed:        aws.ToTime(out.LastAccessedDate),
 		Deleted:             aws.ToTime(out.DeletedDate),
-		OwningService:       b.name(out.OwningService),
-		KMSKey:              b.arn(out.KmsKeyId),
+		OwningService:       common(b.name(out.OwningService)),
+		KMSKey:              common(b.arn(out.KmsKeyId)),
 	}
 	if rules := out.RotationRules; rules != nil {
-		d.Schedule = b.name(rules.ScheduleExpression)
+		d.Schedule = common(b.name(rules.ScheduleExpression))
 		d.RotateEvery = rotateEvery(rules)
 	}
 	for _, version := range slices.Sorted(maps.Keys(out.VersionIdsToStages)) {
 		v := estate.SecretVersion{ID: b.client.Text(version, nameLimit)}
 		for _, stage := range out.VersionIdsToStages[version] {
-			v.Stages = append(v.Stages, estate.Stage(b.client.Text(stage, nameLimit)))
+			v.Stages = append(v.Stages, estate.Stage(common(b.client.Text(stage, nameLimit))))
 		}
 		slices.Sort(v.Stages)
 		d.Versions = append(d.Versions, v)
@@ -149,7 +169,7 @@ func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOut
 	if len(out.Tags) > 0 {
 		d.Tags = make(map[string]string, len(out.Tags))
 		for _, tag := range out.Tags {
-			d.Tags[b.name(tag.Key)] = b.name(tag.Value)
+			d.Tags[common(b.name(tag.Key))] = common(b.name(tag.Value))
 		}
 	}
 	for _, r := range out.ReplicationStatus {
@@ -159,6 +179,9 @@ func (b awsBuilder) description(id string, out *secretsmanager.DescribeSecretOut
 	}
 	return d
 }
+
+// common keeps a text that thousands of secrets have in common once.
+func common(s string) string { return unique.Make(s).Value() }
 
 // rotateEvery is the period of a rotation schedule, or 0 for one that is no plain
 // period (cron). A rate() expression is the schedule itself; the number of days

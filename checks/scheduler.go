@@ -51,7 +51,14 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	type kind struct {
+		component estate.ID
+		check     string
+	}
+	ranks := map[kind]int{}
 	for _, p := range probes {
+		rank := ranks[kind{p.Key.Component, p.Key.Check}]
+		ranks[kind{p.Key.Component, p.Key.Check}]++
 		l := s.lanes[p.System]
 		if l == nil {
 			l = &lane{
@@ -64,7 +71,7 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 			s.lanes[p.System] = l
 		}
 		l.free = max(l.free, p.Width)
-		l.queue = append(l.queue, &task{Probe: p, lost: make(chan struct{}, lostMost)})
+		l.queue = append(l.queue, &task{Probe: p, rank: rank, lost: make(chan struct{}, lostMost)})
 	}
 	for _, w := range o.Watchers {
 		s.watch = append(s.watch, newWatching(s, w))
@@ -137,6 +144,7 @@ func (s *Scheduler) CheckNow(ids ...estate.ID) {
 // task is a probe with its place in the queue.
 type task struct {
 	Probe
+	rank   int // how many of the same check of its component come before it
 	due    time.Time
 	ended  time.Time
 	failed int           // runs that failed in a row
@@ -261,13 +269,20 @@ func (t *task) wait(r Result) time.Duration {
 	return time.Duration(float64(base) * spread)
 }
 
-// queue orders tasks by when they are due.
+// queue orders tasks by when they are due. Of those that are due together the first
+// of each check comes first: thousands of secrets do not keep a function waiting,
+// nor a password that may work at some time one that has to work now.
 type queue []*task
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(*task)) }
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	if d := q[i].due.Compare(q[j].due); d != 0 {
+		return d < 0
+	}
+	return q[i].rank < q[j].rank
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(*task)) }
 func (q *queue) Pop() any {
 	old := *q
 	t := old[len(old)-1]

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,6 +56,10 @@ func observe(cfg *config.Config, run func(context.Context, string, func()), seen
 	}
 }
 
+// firstRound is after how long every check of a large and far estate was made once:
+// what that needed, and the rest of the time does not, is given back too.
+const firstRound = 20 * time.Second
+
 // openConsole shows the console on an estate until it is left. start, where
 // there is one, runs after the first frame and before the checks; by end it may
 // end the console later.
@@ -76,7 +81,10 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	options.Start = func(ctx context.Context) error {
 		// A console holds little that lives long and makes garbage with every batch:
 		// collecting sooner keeps it small beside the other tools of a bad night.
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(25)
+		forgetStartup()
+		again := time.AfterFunc(firstRound, forgetStartup)
+		defer again.Stop()
 		ctx, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		if start != nil {

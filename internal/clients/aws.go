@@ -289,7 +289,7 @@ func (a *AWS) transport() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = 4 * idlePerHost
 			t.MaxIdleConnsPerHost = idlePerHost
-			t.IdleConnTimeout = 90 * time.Second
+			t.IdleConnTimeout = 30 * time.Second // what the first round of reads needed is soon too many
 			t.TLSHandshakeTimeout = a.limit
 			t.MaxResponseHeaderBytes = headerLimit
 			t.DisableCompression = true // what is bounded is what came

@@ -25,56 +25,87 @@ type described struct {
 	swept   time.Time
 }
 
-// description is one read of DescribeSecret: under way while done is open.
+// description is one read of DescribeSecret: under way while done is open. Of one
+// that the check of the secret made only the labels are kept, which others ask
+// for; thousands of answers that nobody asks for would weigh.
 type description struct {
 	done chan struct{}
-	at   time.Time // when it ended
+	wide bool      // all of it is kept, for the check of the secret
+	at   time.Time // when it ended; of the lock of described
 	out  *secretsmanager.DescribeSecretOutput
+	says labels
 	err  error
 }
 
-// Describe reads the description of a secret, or returns one that another read
-// brought within the last second, and when that was. Its error is the SDK's.
+// labels is what a description says of the staging labels of a secret.
+type labels struct {
+	known  bool // it is a description of a secret with labelled versions
+	stages []string
+}
+
+// Describe reads the description of a secret, or returns one that a read of its
+// labels brought within the last second, and when that was. Its error is the SDK's.
 func (a *AWS) Describe(ctx context.Context, secretID string) (*secretsmanager.DescribeSecretOutput, time.Time, error) {
-	services, err := a.Services(ctx)
+	var out *secretsmanager.DescribeSecretOutput
+	d, err := a.describe(ctx, secretID, true, func(o *secretsmanager.DescribeSecretOutput) { out = o })
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	if out == nil {
+		out = d.out
+	}
+	return out, d.at, nil
+}
+
+// lacks reports whether the description of a secret says that no version of it
+// carries a label. What keeps us from reading the description says nothing.
+func (a *AWS) lacks(ctx context.Context, secretID string, stage estate.Stage) bool {
+	d, err := a.describe(ctx, secretID, false, func(*secretsmanager.DescribeSecretOutput) {})
+	return err == nil && d.says.known && !slices.Contains(d.says.stages, string(stage))
+}
+
+// describe makes a read of a secret's description, which it hands to made, or
+// joins one that is under way, or returns one that is fresh. With whole, it must
+// hold all that was read.
+func (a *AWS) describe(ctx context.Context, secretID string, whole bool, made func(*secretsmanager.DescribeSecretOutput)) (*description, error) {
+	services, err := a.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		d, ours := a.described.join(secretID, time.Now())
+		d, ours := a.described.join(secretID, whole, time.Now())
 		if ours {
-			a.described.make(ctx, services, secretID, d)
-			return d.out, d.at, d.err
+			out, err := a.described.make(ctx, services, secretID, d)
+			made(out)
+			return d, err
 		}
 		select {
 		case <-d.done:
 		case <-ctx.Done():
-			return nil, time.Time{}, ctx.Err()
+			return nil, ctx.Err()
 		}
-		if d.err == nil {
-			return d.out, d.at, nil
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case d.err == nil:
+			return d, nil
+		case !errors.Is(d.err, context.Canceled) && !errors.Is(d.err, context.DeadlineExceeded):
+			return nil, d.err
 		}
-		// What kept another from its answer may be its own: its time was up. Ours
-		// is not, so that the question is asked again.
-		if ctx.Err() != nil {
-			return nil, time.Time{}, ctx.Err()
-		}
-		if !errors.Is(d.err, context.Canceled) && !errors.Is(d.err, context.DeadlineExceeded) {
-			return nil, time.Time{}, d.err
-		}
+		// What kept another from its answer was its own: its time was up. Ours is
+		// not, so that the question is asked again.
 	}
 }
 
 // join returns the read of a secret that is under way or fresh, or a new one that
 // the caller has to make.
-func (s *described) join(secretID string, now time.Time) (d *description, ours bool) {
+func (s *described) join(secretID string, whole bool, now time.Time) (d *description, ours bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.secrets == nil {
 		s.secrets = map[string]*description{}
 	}
 	if now.Sub(s.swept) > describedFresh {
-		// Answers are large beside what is kept of them.
 		s.swept = now
 		for id, old := range s.secrets {
 			if !old.at.IsZero() && !old.fresh(now) {
@@ -82,10 +113,10 @@ func (s *described) join(secretID string, now time.Time) (d *description, ours b
 			}
 		}
 	}
-	if d := s.secrets[secretID]; d != nil && (d.at.IsZero() || d.fresh(now)) {
+	if d := s.secrets[secretID]; d != nil && (d.wide || !whole) && (d.at.IsZero() || d.fresh(now)) {
 		return d, false
 	}
-	d = &description{done: make(chan struct{})}
+	d = &description{done: make(chan struct{}), wide: !whole}
 	s.secrets[secretID] = d
 	return d, true
 }
@@ -96,10 +127,21 @@ func (d *description) fresh(now time.Time) bool {
 }
 
 // make makes a read and tells those who wait, whatever becomes of it.
-func (s *described) make(ctx context.Context, services *AWSServices, secretID string, d *description) {
+func (s *described) make(ctx context.Context, services *AWSServices, secretID string, d *description) (*secretsmanager.DescribeSecretOutput, error) {
 	defer s.landed(secretID, d)
 	d.err = context.Canceled // as it stays when the call panics
-	d.out, d.err = services.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(secretID)})
+	out, err := services.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(secretID)})
+	if d.err = err; err != nil {
+		return nil, err
+	}
+	if d.wide {
+		d.out = out
+	}
+	d.says.known = out.DeletedDate == nil && len(out.VersionIdsToStages) > 0
+	for _, stages := range out.VersionIdsToStages {
+		d.says.stages = append(d.says.stages, stages...)
+	}
+	return out, nil
 }
 
 // landed tells those who wait. A failure serves nobody who comes later.
@@ -111,19 +153,4 @@ func (s *described) landed(secretID string, d *description) {
 		delete(s.secrets, secretID)
 	}
 	close(d.done)
-}
-
-// lacks reports whether the description of a secret says that no version of it
-// carries a label. What keeps us from reading the description says nothing.
-func (a *AWS) lacks(ctx context.Context, secretID string, stage estate.Stage) bool {
-	out, _, err := a.Describe(ctx, secretID)
-	if err != nil || out.DeletedDate != nil || len(out.VersionIdsToStages) == 0 {
-		return false
-	}
-	for _, stages := range out.VersionIdsToStages {
-		if slices.Contains(stages, string(stage)) {
-			return false
-		}
-	}
-	return true
 }

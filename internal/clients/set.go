@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,7 +106,8 @@ func (s *Set) Text(text string, limit int) string {
 	// What a control sequence had split is whole only now; what is cut off must
 	// not leave the beginning of a value behind.
 	whole := Strip(text, len(text)+1)
-	return Strip(s.net.Scrub(whole), limit)
+	// A copy, because the text may be part of a large answer.
+	return strings.Clone(Strip(s.net.Scrub(whole), limit))
 }
 
 // Failure is Classify with the words of the failure scrubbed of the values that

@@ -11,7 +11,11 @@ import (
 // overrides among them), every run of white space one blank, valid UTF-8, and at
 // most limit runes, the last of which is an ellipsis when text was cut off.
 func Strip(s string, limit int) string {
+	if plain(s, limit) {
+		return s
+	}
 	var out strings.Builder
+	out.Grow(min(len(s), max(limit, 0)+3)) // with the ellipsis; more where runes are wide
 	n := 0
 	blank := false // a blank is due before the next visible rune
 	for i := 0; i < len(s); {
@@ -45,6 +49,24 @@ func Strip(s string, limit int) string {
 		i += size
 	}
 	return out.String()
+}
+
+// plain reports whether a text is as Strip leaves it, by a look that most texts
+// pass: printable ASCII, and single blanks within.
+func plain(s string, limit int) bool {
+	if len(s) > limit {
+		return false
+	}
+	blank := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~', c == ' ' && blank:
+			return false
+		default:
+			blank = c == ' '
+		}
+	}
+	return !blank || s == ""
 }
 
 // ellipsis ends a text that was cut with an ellipsis, within limit runes.

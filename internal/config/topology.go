@@ -195,6 +195,22 @@ func (c *Component) uses() []string {
 	return out
 }
 
+// Uses are the stored secrets that some component uses to do its work, or that
+// warroom itself watches with.
+func (c *Config) Uses() map[string]bool {
+	used := map[string]bool{}
+	for i := range c.Components {
+		one := &c.Components[i]
+		for _, secret := range one.uses() {
+			used[secret] = true
+		}
+		if one.Postgres != nil && one.Postgres.Monitor != "" {
+			used[one.Postgres.Monitor] = true
+		}
+	}
+	return used
+}
+
 // system is the account or cluster in which a component is read.
 func (c *Component) system() string {
 	switch {

@@ -41,7 +41,7 @@ type Config struct {
 
 // Checks says how often and how long checks run.
 type Checks struct {
-	Interval    time.Duration `yaml:"interval" default:"15s" min:"1s" max:"1h" doc:"time between two reads of the same thing"`
+	Interval    time.Duration `yaml:"interval" default:"15s" min:"1s" max:"1h" doc:"time between two reads of the same thing; of the secrets of one store that no component uses, 50 are described in a second, so that thousands of them take longer"`
 	Timeout     time.Duration `yaml:"timeout" default:"5s" min:"100ms" max:"2m" doc:"how long one read may take"`
 	SlowEvery   time.Duration `yaml:"slow_interval" default:"1m" min:"1s" max:"24h" doc:"interval of reads that change slowly or are metered: inventories, metrics, keys"`
 	LoginEvery  time.Duration `yaml:"login_interval" default:"30s" min:"5s" max:"1h" doc:"interval of login probes; one that failed is not repeated with the same credential version for 5 minutes"`

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// forgetStartup does nothing where there is no need.
+func forgetStartup() {}
