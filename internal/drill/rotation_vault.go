@@ -25,6 +25,7 @@ var (
 
 const (
 	fileVaultPrimary   = "vault-primary.token"
+	fileVaultAdmin     = "vault-admin.token" // the primary's root token, to break and mend it by hand
 	fileVaultSecondary = "vault-secondary.token"
 
 	vaultRoot = "vault_admin" // as whom Vault changes passwords
@@ -167,6 +168,9 @@ func (e *estate) makeVault() error {
 			return err
 		}
 	}
+	if err := e.write(fileVaultAdmin, []byte(v.RootToken()+"\n")); err != nil {
+		return err
+	}
 	for i := range vaultPrimaryNodes {
 		e.web(vaultPrimaryNodes[i], v.Node(i), true)
 		e.web(vaultSecondaryNodes[i], e.vaultSecondary.Node(i), true)
@@ -194,6 +198,7 @@ func (w *World) vaultExamples() []string {
 		"vault kv list secret/prod",
 		"vault list database/static-roles",
 		"vault operator raft autopilot state",
+		"VAULT_TOKEN=$(cat " + shellQuote(w.file(fileVaultAdmin)) + ") vault token lookup",
 		secondary + "vault read -format=json sys/replication/status",
 		secondary + "VAULT_TOKEN=$(cat " + shellQuote(w.file(fileVaultSecondary)) + ") vault token lookup",
 	}
