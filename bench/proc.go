@@ -83,3 +83,18 @@ func parseStatus(text string) (memory, error) {
 	}
 	return m, nil
 }
+
+// highWater is the most that a process was ever resident with, in MiB.
+func highWater(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("read the memory of process %d: VmHWM is not there", pid)
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -83,18 +84,29 @@ type rotatedSecrets struct {
 func (b awsBuilder) rotated(ctx context.Context, s *clients.AWSServices, function string) (rotatedSecrets, error) {
 	var mine, free []*secretsmanager.DescribeSecretOutput
 	var last error
-	for _, id := range b.watchedSecrets() {
-		out, _, err := b.client.Describe(ctx, id)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return rotatedSecrets{}, err
-		case err != nil:
-			last = err // that secret's own check says so
-		case aws.ToString(out.ARN) == "":
-		case functionARN(aws.ToString(out.RotationLambdaARN)) == functionARN(function):
-			mine = append(mine, out)
-		case aws.ToString(out.RotationLambdaARN) == "":
-			free = append(free, out)
+	for some := range slices.Chunk(b.watchedSecrets(), simulatedSecrets) {
+		outs := make([]*secretsmanager.DescribeSecretOutput, len(some))
+		errs := make([]error, len(some))
+		var all sync.WaitGroup
+		for i, id := range some {
+			all.Go(func() { outs[i], _, errs[i] = b.client.Describe(ctx, id) })
+		}
+		all.Wait()
+		for i, out := range outs {
+			switch {
+			case errs[i] != nil && ctx.Err() != nil:
+				return rotatedSecrets{}, errs[i]
+			case errs[i] != nil:
+				last = errs[i] // that secret's own check says so
+			case aws.ToString(out.ARN) == "":
+			case functionARN(aws.ToString(out.RotationLambdaARN)) == functionARN(function):
+				mine = append(mine, out)
+			case aws.ToString(out.RotationLambdaARN) == "":
+				free = append(free, out)
+			}
+		}
+		if len(mine) >= simulatedSecrets {
+			break
 		}
 	}
 	if len(mine) == 0 {
