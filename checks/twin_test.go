@@ -111,7 +111,7 @@ func twinnedBut[W any](t *testing.T, peers []string, sim, real func(t *testing.T
 
 // tell adds a line: what was read, as both worlds are to tell it.
 func (s *story) tell(what string, said any) {
-	s.lines = append(s.lines, what+": "+s.plain(spoken(reflect.ValueOf(said))))
+	s.lines = append(s.lines, s.plain(what+": "+spoken(reflect.ValueOf(said))))
 }
 
 // same has both worlds call something the same.
