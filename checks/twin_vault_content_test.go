@@ -158,7 +158,7 @@ func TestTwinVaultStaticRoles(t *testing.T) {
 		spoil(t)
 		until(t, "a role that is overdue", 30*time.Second, func() (bool, string) {
 			role := roles()[1]
-			return role.TTL == 0 && time.Since(role.Due) > 3*time.Second, fmt.Sprintf("%+v", role)
+			return role.TTL == 0 && time.Since(role.Due) > time.Second, fmt.Sprintf("%+v", role)
 		})
 		stuck := readLater(r, 3*time.Minute)
 		s.tellAll("stuck", stuck, "node1")
