@@ -58,6 +58,20 @@ type derivation struct {
 	t       *Topology
 	now     time.Time
 	secrets map[string]*secretState
+
+	// Of the reads on which the reading under way rests, its own or not: whether
+	// one is still to be tried, and whether one was tried and brought nothing.
+	awaited, refused bool
+}
+
+// looked notes how a read stands for the reading under way.
+func (d *derivation) looked(slot *Slot) {
+	switch {
+	case slot.Last.tried().IsZero():
+		d.awaited = true
+	case slot.Last.Failure != nil:
+		d.refused = true
+	}
 }
 
 // deriver works out the reading of one component.
@@ -70,6 +84,7 @@ type deriver struct {
 
 func (all *derivation) reading(c *Component) Reading {
 	d := &deriver{derivation: all, c: c, r: Reading{ID: c.ID}}
+	d.awaited, d.refused = false, false
 	switch c.Kind {
 	case KindGateway:
 		d.gateway()
@@ -154,7 +169,8 @@ func (d *deriver) plainWord(s Status) string {
 	case Fail:
 		return "FAILED"
 	case Unknown:
-		if d.r.Tried.IsZero() {
+		// Some rest on the reads of others alone: those were tried too.
+		if d.r.Tried.IsZero() && d.awaited && !d.refused {
 			return "READING"
 		}
 		return "NOT READ"
@@ -200,6 +216,7 @@ func see[T Data](d *derivation, owner ID, check, item string) seen[T] {
 	if slot == nil {
 		return seen[T]{basis: basis{now: d.now, slot: &unplanned}}
 	}
+	d.looked(slot)
 	return typed[T](slot, d.now)
 }
 
@@ -208,6 +225,7 @@ func seeAll[T Data](d *derivation, owner ID, check string) []seen[T] {
 	var out []seen[T]
 	for _, slot := range d.s.Slots(owner) {
 		if slot.Last.Key.Check == check {
+			d.looked(slot)
 			out = append(out, typed[T](slot, d.now))
 		}
 	}

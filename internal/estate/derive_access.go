@@ -25,8 +25,7 @@ func (d *deriver) accessMonitor() {
 		d.add(false, d.source(v))
 	}
 	for _, g := range gateways {
-		f := d.failures("Failed auths of "+g.name, g.seen)
-		d.add(false, f)
+		d.add(false, d.failuresOf("Failed auths of "+g.name, g.seen))
 	}
 	d.say(OK, "TRACKED", "")
 }
@@ -79,7 +78,7 @@ func (d *deriver) failedAuths(sources []seen[FailedAuths], gateways []gatewayRat
 		queries = append(queries, v.slot.Last.Key.Item)
 	}
 	for _, g := range gateways {
-		f := d.failures("", g.seen)
+		f := d.failuresOf("", g.seen)
 		take(g.seen.basis, g.name, g.seen.data.Failed, g.seen.data.Ours, g.seen.data.Window, f.Status)
 		queries = append(queries, g.name)
 	}
@@ -100,6 +99,17 @@ func (d *deriver) failedAuths(sources []seen[FailedAuths], gateways []gatewayRat
 	if f.Status == Fail || f.Status == Warn {
 		d.say(f.Status, "FAILING", note)
 	}
+}
+
+// failuresOf is a gateway's count as the monitor has it: one that cannot be read is
+// no failure of the monitor's.
+func (d *deriver) failuresOf(name string, v seen[FailureRate]) Fact {
+	judged := v
+	judged.slot = &Slot{Good: v.slot.Good} // what was read, whatever the last attempt brought
+	f := d.failures(name, judged)
+	out := v.told(name, f.Value, f.Status, f.Note)
+	out.Formula = f.Formula
+	return out
 }
 
 // source judges one count of failed authentications: by the share of attempts
@@ -124,7 +134,7 @@ func (d *deriver) source(v seen[FailedAuths]) Fact {
 	if x.Ours > 0 {
 		notes = append(notes, thousands(int(x.Ours))+" of our own left out")
 	}
-	f := v.fact("Failed auths of "+v.slot.Last.Key.Item, thousands(int(x.Failed))+" in "+Span(x.Window), status, strings.Join(notes, "; "))
+	f := v.told("Failed auths of "+v.slot.Last.Key.Item, thousands(int(x.Failed))+" in "+Span(x.Window), status, strings.Join(notes, "; "))
 	f.Formula = x.Metric
 	return f
 }

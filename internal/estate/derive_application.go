@@ -92,6 +92,7 @@ func (d *deriver) more(v seen[Health], lost bool) (shown bool) {
 	retries, retrying, counted := d.retries(v)
 	sync := OK
 	note := ""
+	synced := !h.LastSync.IsZero()
 	switch age := d.now.Sub(h.LastSync); {
 	case h.LastSync.IsZero():
 	case age < -d.t.Rules.ClockSkewWarn:
@@ -105,10 +106,13 @@ func (d *deriver) more(v seen[Health], lost bool) (shown bool) {
 	if v.planned || lost {
 		d.add(lost, Fact{Name: "Fallback", Value: fallback, Status: NA, Source: "fallback in warroom.yaml"})
 	}
-	if !h.LastSync.IsZero() {
+	switch {
+	case synced:
 		d.add(!retrying && !lost, v.fact("Last sync", Ago(d.now, h.LastSync), sync, note))
+	default:
+		d.refreshed()
 	}
-	return lost || retrying || !h.LastSync.IsZero()
+	return lost || retrying || synced
 }
 
 // retries are those that its health endpoint tells of, or else a metric.
@@ -148,6 +152,8 @@ func (d *deriver) inUse(id string, v seen[Health]) Fact {
 	case v.ok && v.data.Version == "" && !v.data.LastSync.IsZero() && v.data.LastSync.Before(state.seen.data.LastRotated):
 		f = v.fact(f.Name, "STALE", Warn, fmt.Sprintf("%s: last synced %s, rotated %s", id, Ago(d.now, v.data.LastSync), Ago(d.now, state.seen.data.LastRotated))).on(state.seen.basis)
 		d.say(Warn, "STALE", f.Note)
+	case !v.sure() || v.data.Version == "" && v.data.LastSync.IsZero():
+		f = d.outdated(id, state, f)
 	}
 	return f
 }

@@ -332,7 +332,11 @@ func (d *deriver) worstLives(x *lives) {
 		if !l.ends.IsZero() {
 			value += " " + Ago(d.now, l.ends)
 		}
-		d.add(false, l.from.fact(l.name, value, l.status, strings.Join(parts, "; ")))
+		judged := l.status
+		if judged == Fail && l.from.failure() != nil && (l.word == "EXPIRING" || l.word == "IN GRACE") {
+			judged = Unknown // it is the read that failed
+		}
+		d.add(false, l.from.told(l.name, value, judged, strings.Join(parts, "; ")))
 	}
 }
 

@@ -69,7 +69,15 @@ func (d *deriver) rotationFunction() {
 	} else if logs.data.Partial {
 		text, textStatus, textNote = "none found", Unknown, "there was more of the log than one read may take"
 	}
-	d.add(true, logs.fact("Error", text, textStatus, textNote))
+	f = logs.fact("Error", text, textStatus, textNote)
+	if fail := logs.failure(); fail != nil && fail.Kind == Missing {
+		// Lambda makes the log group when the function first logs.
+		f.Value, f.Status, f.Stale, f.Failed, f.Note = "has not logged", NA, false, false, "it has no log group"
+		if metrics.ok && m.Invocations > 0 {
+			f.Note += fmt.Sprintf(", though %s began in %s: see whether its role may write logs", runs(m.Invocations), window)
+		}
+	}
+	d.add(true, f)
 
 	f = metrics.fact("Runs", fmt.Sprintf("%s, %s failed, %s throttled", runs(m.Invocations), whole(m.Errors), whole(m.Throttles)), statusIf(m.Throttles > 0 || m.Errors > 0, Warn), "in "+window)
 	f.Formula = "sums of Invocations, Errors and Throttles; ERROR when the last run or half of all failed"
@@ -99,6 +107,10 @@ func (d *deriver) rotationFunction() {
 		d.add(false, logs.fact("Log "+line.At.UTC().Format("15:04:05"), gist(line.Text), NA, ""))
 	}
 }
+
+// noRole is what IAM calls a role that does not exist; other reads of the same
+// check say it of the function or of its secrets in other words.
+const noRole = "NoSuchEntity"
 
 // permissions says what the function's role may do of what rotation needs, as IAM
 // simulates it. What it lacks explains a failure, or foretells one.
@@ -170,6 +182,10 @@ func (d *deriver) permissions(failing bool) {
 		}
 	}
 	f := v.fact("Role may", text, status, note)
+	if fail := v.failure(); fail != nil && fail.Kind == Missing && strings.HasPrefix(fail.Detail, noRole) {
+		f.Value = "role missing"
+		d.say(Fail, "ROLE MISSING", fail.brief())
+	}
 	if f.Status == Warn {
 		d.say(Warn, "LACKS RIGHTS", "its role "+note)
 	}

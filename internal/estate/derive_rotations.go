@@ -186,29 +186,60 @@ func (d *derivation) rateStatus(share float64) Status {
 	return OK
 }
 
-// alert sums up: a critical secret that fails to rotate is CRITICAL whatever the
-// rate is, and nothing is CLEAR of which something could not be read.
-func (d *deriver) alert(x *rotations) {
-	var failing []string
-	var lead *secretState
-	critical := gathered{}
-	for i := range d.t.Secrets {
-		item := &d.t.Secrets[i]
-		if item.Criticality != Critical {
-			continue
-		}
-		state := d.secret(item.ID)
-		critical.add(state.seen.basis)
-		if state.seen.ok && !state.seen.stale && state.rotated() == Fail {
-			failing = append(failing, item.ID+": "+strings.Trim(state.rotation.word+", "+state.rotation.note, ", "))
-			if lead == nil {
-				lead = state
+// hanging are the static roles of Vault that are stuck.
+func (x *rotations) hanging() []string {
+	var out []string
+	for _, role := range x.roles {
+		out = append(out, strings.Trim(role.Mount, "/")+"/"+role.Name+": stuck, last rotated at "+role.LastRotation.UTC().Format(time.DateTime))
+	}
+	return out
+}
+
+// lastFailed reports that the newest end of a secret's rotations is a failure, of
+// after the store's own date of its last rotation.
+func (x *rotations) lastFailed(item *StoredSecret, rotated time.Time) bool {
+	for i := range x.events {
+		if e := &x.events[i]; e.Secret == item.ID || item.Name != "" && named(e.Secret) == named(item.Name) {
+			if e.What == RotationFailed || e.What == RotationSucceeded {
+				return e.What == RotationFailed && e.At.After(rotated)
 			}
 		}
 	}
+	return false
+}
+
+// alert sums up: a critical secret that fails to rotate is CRITICAL whatever the
+// rate is, any other at least a WARNING, and nothing is CLEAR of which something
+// could not be read.
+func (d *deriver) alert(x *rotations) {
+	var failing []string
+	var lead *secretState
+	hanging := x.hanging()
+	secrets := gathered{}
+	for i := range d.t.Secrets {
+		item := &d.t.Secrets[i]
+		state := d.secret(item.ID)
+		secrets.add(state.seen.basis)
+		if !state.seen.ok || state.seen.stale {
+			continue
+		}
+		late := state.rotation.status == Fail // whatever the last attempt to read it brought
+		text := item.ID + ": " + strings.Trim(state.rotation.word+", "+state.rotation.note, ", ")
+		switch {
+		case late && item.Criticality == Critical:
+			failing = append(failing, text)
+			if lead == nil {
+				lead = state
+			}
+		case late:
+			hanging = append(hanging, text)
+		case x.lastFailed(item, state.seen.data.LastRotated):
+			hanging = append(hanging, item.ID+": its last rotation failed")
+		}
+	}
 	both := x.gathered
-	if critical.reads > 0 {
-		both.join(&critical)
+	if secrets.reads > 0 {
+		both.join(&secrets)
 	}
 	share := x.share()
 	rate := x.rate("", "", d.rateStatus(share), "").Status
@@ -222,6 +253,8 @@ func (d *deriver) alert(x *rotations) {
 		f = lead.seen.fact("Alert status", "CRITICAL", Fail, note)
 	case rate == Fail && x.ended() > 0:
 		f = both.fact("Alert status", "CRITICAL", Fail, percent(share)+" of rotations succeeded")
+	case len(hanging) > 0:
+		f = both.fact("Alert status", "WARNING", Warn, fewOf(hanging, 1))
 	case !both.known():
 		f = both.fact("Alert status", "?", Unknown, "")
 		f.Value = "?"
@@ -230,7 +263,7 @@ func (d *deriver) alert(x *rotations) {
 	default:
 		f = both.fact("Alert status", "CLEAR", OK, "")
 	}
-	f.Formula = fmt.Sprintf("CRITICAL when under %s of rotations succeed (thresholds.rotation_success_fail) or the rotation of a secret of criticality critical fails; WARNING under %s (thresholds.rotation_success_warn); CLEAR only when all of it was read",
+	f.Formula = fmt.Sprintf("CRITICAL when under %s of rotations succeed (thresholds.rotation_success_fail) or the rotation of a secret of criticality critical fails; WARNING under %s (thresholds.rotation_success_warn), or while a rotation of any watched secret or of a static role hangs, is overdue or failed and did not succeed since; CLEAR only when nothing does and all of it was read",
 		percent(d.t.Rules.RotationFail), percent(d.t.Rules.RotationWarn))
 	d.add(true, f)
 	if f.Status != NA && f.Value != "?" {
@@ -251,8 +284,8 @@ func (g *gathered) join(o *gathered) {
 		g.source(s)
 	}
 	g.more += o.more
-	if o.worst > g.worst || g.note == "" {
-		g.worst, g.note = max(g.worst, o.worst), o.note
+	if g.note == "" {
+		g.note = o.note
 	}
 }
 

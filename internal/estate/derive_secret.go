@@ -77,6 +77,11 @@ func stuckFor(now, since time.Time) string {
 // secret works out how a stored secret stands, once a derivation.
 func (d *derivation) secret(id string) *secretState {
 	if s, done := d.secrets[id]; done {
+		for _, b := range []basis{s.seen.basis, s.end} {
+			if b.planned {
+				d.looked(b.slot)
+			}
+		}
 		return s
 	}
 	s := d.secretState(id)

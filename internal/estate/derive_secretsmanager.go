@@ -42,7 +42,9 @@ func (d *deriver) secretsManager() {
 	case status == OK:
 		word, note = "OK", ""
 	case failed > 0:
-		word = "FAILED"
+		if fail := lead.state.seen.failure(); lead.state.rotation.status != Fail && fail != nil {
+			word = fail.Kind.word() // what was last read of it was no failure
+		}
 		note = fmt.Sprintf("%d of %s; worst %s: %s", failed, count(len(all), "secret"), lead.item.ID, lead.state.rotation.note)
 	case lead.state.rotation.note != "":
 		note += ": " + lead.state.rotation.note
@@ -89,7 +91,7 @@ func (s *secretState) rotated() Status {
 const listed = 100
 
 // graver orders secrets by how badly rotation stands, then by criticality, then
-// by the age of the last rotation.
+// by how it fails, then by the age of the last rotation.
 func (d *deriver) graver(a *secretState, ai *StoredSecret, b *secretState, bi *StoredSecret) bool {
 	if x, y := a.rotated(), b.rotated(); x != y {
 		return x > y
@@ -97,7 +99,24 @@ func (d *deriver) graver(a *secretState, ai *StoredSecret, b *secretState, bi *S
 	if w, v := ai.Criticality.weight(), bi.Criticality.weight(); w != v {
 		return w > v
 	}
+	if x, y := a.rotation.urgency(), b.rotation.urgency(); x != y {
+		return x > y
+	}
 	return a.seen.data.LastRotated.Before(b.seen.data.LastRotated)
+}
+
+// urgency orders rotations that fail: one that hangs half way has changed the
+// target or the store and not both, one that is late has changed neither.
+func (r rotation) urgency() int {
+	switch r.word {
+	case "DELETED":
+		return 3
+	case "FAILED":
+		return 2
+	case "OVERDUE":
+		return 1
+	}
+	return 0
 }
 
 // secretDetail says what else is known of a secret.

@@ -36,7 +36,7 @@ func (d *deriver) secretStore() {
 			if len(names) == 1 {
 				note += "; the only one: if it cannot be written, Vault answers nothing"
 			}
-			d.add(false, v.fact("Audit devices of "+c.Name, fmt.Sprint(len(names)), statusIf(v.ok && len(names) == 0, Fail), note))
+			d.add(false, v.told("Audit devices of "+c.Name, fmt.Sprint(len(names)), statusIf(v.ok && len(names) == 0, Fail), note))
 		}
 	}
 	d.say(OK, "PROTECTED", "")
@@ -293,10 +293,10 @@ func (d *deriver) auditTrail(trails []seen[Trails], vaults []*Component) {
 func (d *deriver) trails(v seen[Trails]) {
 	account := v.slot.Last.Key.Item
 	if v.ok && len(v.data.Trails) == 0 {
-		d.add(false, v.fact("Trails of "+account, "none", Fail, "nothing records what is done in this account and region"))
+		d.add(false, v.told("Trails of "+account, "none", Fail, "nothing records what is done in this account and region"))
 	}
 	if !v.ok {
-		d.add(false, v.fact("Trails of "+account, "?", Unknown, ""))
+		d.add(false, v.told("Trails of "+account, "?", Unknown, ""))
 	}
 	for i := range v.data.Trails {
 		t := &v.data.Trails[i]
@@ -309,6 +309,6 @@ func (d *deriver) trails(v seen[Trails]) {
 			word = "STOPPED"
 		}
 		note := strings.Join(append([]string{where, "management events: " + t.Management, "delivered " + Ago(d.now, t.Delivered)}, t.gaps(d.now)...), "; ")
-		d.add(false, v.fact("Trail "+t.Name+" of "+account, word, status, note))
+		d.add(false, v.told("Trail "+t.Name+" of "+account, word, status, note))
 	}
 }

@@ -68,11 +68,31 @@ func (d *deriver) vault() {
 	d.say(OK, "HEALTHY", "")
 }
 
-// vaultSeal says whether the master key is in memory. Both reads say it; that of
-// the seal says more.
+// bySeal reports which of the two reads that say whether the cluster is sealed
+// counts: where they differ the newer, of two as old the worse; where they agree
+// that of the seal, which says more, unless it is less sure.
+func (v *vaultReads) bySeal() (seal, differ bool) {
+	if !v.seal.ok || !v.health.ok {
+		return !v.health.ok || v.seal.ok, false
+	}
+	s, h := v.seal.data, v.health.data
+	if s.Sealed == h.Sealed && s.Initialized == h.Initialized {
+		return v.seal.sure() || !v.health.sure(), false
+	}
+	switch v.seal.slot.Good.tried().Compare(v.health.slot.Good.tried()) {
+	case 1:
+		return true, true
+	case -1:
+		return false, true
+	}
+	return !s.Initialized || s.Sealed && h.Initialized, true
+}
+
+// vaultSeal says whether the master key is in memory.
 func (d *deriver) vaultSeal(v vaultReads) {
 	s := v.seal.data
-	if !v.seal.sure() && v.health.sure() {
+	seal, _ := v.bySeal()
+	if !seal {
 		h := v.health.data
 		s = VaultSeal{Initialized: h.Initialized, Sealed: h.Sealed}
 	}
@@ -92,7 +112,7 @@ func (d *deriver) vaultSeal(v vaultReads) {
 		note = "its seal is being migrated"
 	}
 	f := v.seal.fact("Seal status", word, status, note)
-	if !v.seal.sure() && v.health.sure() {
+	if !seal {
 		f = v.health.fact("Seal status", word, status, note)
 	}
 	d.add(true, f)
@@ -151,9 +171,17 @@ func thousands(n int) string {
 
 // vaultHealth sums up whether the cluster serves as it should.
 func (d *deriver) vaultHealth(v vaultReads, parts []Fact) Fact {
-	h := v.health.data
+	h, read := v.health.data, v.health.basis
 	word, status, note := "HEALTHY", OK, ""
+	seal, differ := v.bySeal()
+	if seal && differ {
+		// The read of the seal is newer: what health said before does not hold.
+		read = v.seal.basis
+		h.Initialized, h.Sealed = v.seal.data.Initialized, v.seal.data.Sealed
+	}
 	switch {
+	case seal && differ && h.Initialized && !h.Sealed:
+		word, status, note = "STARTING", Warn, "unsealed since its health was read"
 	case !h.Initialized:
 		word, status = "UNINITIALISED", Fail
 	case h.Removed:
@@ -169,11 +197,11 @@ func (d *deriver) vaultHealth(v vaultReads, parts []Fact) Fact {
 	case h.Standby:
 		note = "this node is a standby"
 	}
-	if v.health.ok && status == Fail {
+	if read.ok && status == Fail {
 		d.say(Fail, word, note)
 	}
-	f := v.health.fact("Health", word, status, note)
-	if v.health.ok && status == OK {
+	f := read.fact("Health", word, status, note)
+	if read.ok && status == OK {
 		for _, part := range parts {
 			if part.Status != Warn && part.Status != Fail || part.Status <= status {
 				continue
@@ -204,7 +232,7 @@ func (d *deriver) vaultNode(v vaultReads) {
 	h, s := v.health, v.seal
 	word, status := "active", OK
 	switch {
-	case !h.data.Initialized || h.data.Sealed:
+	case d.r.Word == "SEALED", !h.data.Initialized, h.data.Sealed:
 		word, status = "serves nothing", NA
 	case h.data.PerfStandby:
 		word = "performance standby"
@@ -225,7 +253,11 @@ func (d *deriver) vaultNode(v vaultReads) {
 		d.add(false, h.fact("Cluster", h.data.ClusterName, NA, h.data.ClusterID))
 	}
 	if s.ok {
-		d.add(false, s.fact("Storage", s.data.Storage, NA, fmt.Sprintf("seal %s, %d of %d key shares", s.data.Type, s.data.Threshold, s.data.Shares)))
+		note := "seal " + s.data.Type
+		if s.data.Shares > 0 { // none before it is initialised
+			note += fmt.Sprintf(", %d of %d key shares", s.data.Threshold, s.data.Shares)
+		}
+		d.add(false, s.fact("Storage", s.data.Storage, NA, note))
 	}
 	if h.ok {
 		skew, status, word := h.data.ClockSkew.Abs(), OK, "none"

@@ -15,14 +15,14 @@ type gathered struct {
 	took                         time.Duration
 	sources                      []string // of the first few
 	more                         int      // sources beyond those
-	worst                        Status   // of the reads that are not sure
-	note                         string   // of the worst of them
+	note                         string   // of the first that is not sure
 }
 
 // sourcesNamed is how many sources a figure over many reads names.
 const sourcesNamed = 3
 
-// add takes one more read.
+// add takes one more read. One that brought nothing makes the figure unknown, and
+// never a failure: it is the read's own component that fails.
 func (g *gathered) add(b basis) {
 	g.reads++
 	if good := b.slot.Good; good != nil {
@@ -38,10 +38,6 @@ func (g *gathered) add(b basis) {
 		return
 	}
 	g.unsure++
-	status := Unknown
-	if fail := b.failure(); fail != nil && !b.stale {
-		status = fail.Kind.Status()
-	}
 	switch {
 	case !b.ok:
 		g.none++
@@ -51,8 +47,8 @@ func (g *gathered) add(b basis) {
 	if b.ok && b.failure() != nil {
 		g.failed++
 	}
-	if status > g.worst || g.note == "" {
-		g.worst, g.note = status, b.fact("", "", OK, "").Note
+	if g.note == "" {
+		g.note = b.fact("", "", OK, "").Note
 		if b.slot.Last.Source != "" {
 			g.note = b.slot.Last.Source + ": " + g.note
 		}
@@ -72,6 +68,20 @@ func (v basis) proven(s Status) Status {
 		return Unknown
 	}
 	return s
+}
+
+// told is fact for a figure of something that only watches: judged follows from
+// what was read, and a read that brought nothing is no failure of the watcher.
+func (v basis) told(name, value string, judged Status, note string) Fact {
+	f := v.fact(name, value, judged, note)
+	switch {
+	case f.Status != Fail || v.ok && judged == Fail:
+	case v.ok:
+		f.Status = Unknown
+	default:
+		f.Value, f.Status = "?", Unknown
+	}
+	return f
 }
 
 func (g *gathered) source(s string) {
@@ -103,9 +113,9 @@ func (g *gathered) fact(name, value string, status Status, note string) Fact {
 	case g.reads == 0:
 		f.Value, f.Status, f.Note = "?", Unknown, "nothing in warroom.yaml says how to read it"
 	case g.none == g.reads:
-		f.Value, f.Status, f.Note = "?", max(g.worst, Unknown), g.note
+		f.Value, f.Status, f.Note = "?", Unknown, g.note
 	case g.unsure > 0:
-		f.Status = Worst(status, g.worst)
+		f.Status = Worst(status, Unknown)
 		f.Stale, f.Failed = g.stale > 0, g.failed > 0
 		why := g.note
 		if g.reads > 1 {

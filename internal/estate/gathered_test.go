@@ -5,8 +5,8 @@ import "testing"
 // While a read brought nothing, a share is not known and a count is a lower bound.
 func TestFiguresOfAPart(t *testing.T) {
 	all := gathered{reads: 2}
-	part := gathered{reads: 2, unsure: 1, none: 1, worst: Unknown, note: "denied"}
-	nothing := gathered{reads: 2, unsure: 2, none: 2, worst: Unknown, note: "denied"}
+	part := gathered{reads: 2, unsure: 1, none: 1, note: "denied"}
+	nothing := gathered{reads: 2, unsure: 2, none: 2, note: "denied"}
 	for name, c := range map[string]struct {
 		got    Fact
 		value  string
