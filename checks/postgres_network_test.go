@@ -117,8 +117,8 @@ func TestServersThatAreNotThere(t *testing.T) {
 			_, _ = c.Write(garbage)
 			silence(c)
 		}), "verify-full", ca), estate.BadAnswer, ""},
-		{"another CA", withTLS(hostile(t, func(c net.Conn) { silence(secure(c)) }), "verify-full", otherCA), estate.Refused, "unknown authority"},
-		{"another CA, verify-ca", withTLS(hostile(t, func(c net.Conn) { silence(secure(c)) }), "verify-ca", otherCA), estate.Refused, "unknown authority"},
+		{"another CA", withTLS(hostile(t, func(c net.Conn) { silence(secure(c)) }), "verify-full", otherCA), estate.Misconfigure, "unknown authority"},
+		{"another CA, verify-ca", withTLS(hostile(t, func(c net.Conn) { silence(secure(c)) }), "verify-ca", otherCA), estate.Misconfigure, "unknown authority"},
 		{"no CA file", withTLS(config.Postgres{Host: "127.0.0.1", Port: free}, "verify-full", ca+".gone"), estate.Misconfigure, ""},
 		{"HTTP", hostile(t, func(c net.Conn) {
 			packet(c)

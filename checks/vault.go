@@ -111,7 +111,7 @@ func (b vaultBuilder) health() Probe {
 		}
 		health, ok := b.parseHealth(a)
 		if !ok {
-			return Result{Err: b.here.Refusal(a, vaultHealthPath)}
+			return Result{Err: b.here.Refusal(ctx, a, vaultHealthPath)}
 		}
 		return Result{Data: health}
 	})
@@ -168,7 +168,7 @@ func (b vaultBuilder) seal() Probe {
 			Migration   bool
 		}
 		if json.Unmarshal(a.Body, &body) != nil || body.Initialized == nil || body.Sealed == nil {
-			return Result{Err: b.here.Refusal(a, vaultSealPath)}
+			return Result{Err: b.here.Refusal(ctx, a, vaultSealPath)}
 		}
 		return Result{Data: estate.VaultSeal{
 			Type: b.text(body.Type), Storage: b.text(body.Storage), Initialized: *body.Initialized, Sealed: *body.Sealed,

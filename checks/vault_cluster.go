@@ -148,7 +148,7 @@ func (b vaultBuilder) replication() Probe {
 		}
 		out, ok := b.parseReplication(a)
 		if !ok {
-			return Result{Err: b.here.Refusal(a, path)}
+			return Result{Err: b.here.Refusal(ctx, a, path)}
 		}
 		return Result{Data: out}
 	})

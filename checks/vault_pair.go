@@ -114,7 +114,10 @@ func (s vaultSide) blame(err error) error {
 		return err
 	}
 	g := *f
-	g.Kind, g.Detail = estate.OutOfReach, fmt.Sprintf("cluster %s, of which this is to be a copy: %s: %s", s.name, f.Kind, f.Detail)
+	g.Kind, g.Detail = estate.OutOfReach, fmt.Sprintf("cluster %s, of which this is to be a copy: %s", s.name, f.Kind)
+	if f.Detail != "" {
+		g.Detail += ": " + f.Detail
+	}
 	return &g
 }
 

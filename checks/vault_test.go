@@ -158,6 +158,25 @@ func TestVaultSealed(t *testing.T) {
 	}
 }
 
+const vaultIsBare = `{"type":"shamir","initialized":false,"sealed":true,"t":0,"n":0,"progress":0,"storage_type":"raft"}`
+
+// A Vault that was never initialised has nothing to unseal it with.
+func TestVaultNeverInitialised(t *testing.T) {
+	f := newFakeVault(t)
+	f.sealed = true
+	f.says("sys/seal-status", 200, vaultIsBare)
+	w := vaultsOf(t, vaultConfig(f))
+	if s := vaultData[estate.VaultSeal](t, w.read("v1", estate.CheckVaultSeal)); s.Initialized || s.Shares != 0 {
+		t.Errorf("seal %+v", s)
+	}
+	for _, check := range vaultChecks[:len(vaultChecks)-2] {
+		got := vaultFailure(t, w.read("v1", check))
+		if got.Kind != estate.Uninitialised || got.Kind.Status() != estate.Unknown || strings.Contains(got.Error(), "sealed") || strings.Contains(got.Error(), "key shares") {
+			t.Errorf("%s: %v", check, got)
+		}
+	}
+}
+
 // Whoever is not let in is told whether the token or the permission is at fault, and
 // what needs no token is read all the same.
 func TestVaultTokens(t *testing.T) {
@@ -407,7 +426,7 @@ func FuzzVaultBodies(f *testing.F) {
 				_ = root.listed()
 			}
 		}
-		if b.here.Refusal(a, "x") == nil {
+		if b.here.Refusal(t.Context(), a, "x") == nil {
 			t.Error("no failure for a refusal")
 		}
 		if s, err := parseSchedule(string(body)); err == nil {

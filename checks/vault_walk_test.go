@@ -323,8 +323,13 @@ func TestVaultPairWithoutTheOther(t *testing.T) {
 	w := vaultsOf(t, cfg)
 	there.sealed = true
 	got := vaultFailure(t, w.read("v2", estate.CheckVaultPair))
-	if got.Kind != estate.OutOfReach || !strings.Contains(got.Detail, "cluster one") || !strings.Contains(got.Detail, "sealed") {
+	if got.Kind != estate.OutOfReach || got.Detail != "cluster one, of which this is to be a copy: sealed" {
 		t.Errorf("sealed: %v", got)
+	}
+	there.says("sys/seal-status", 200, vaultIsBare)
+	got = vaultFailure(t, w.read("v2", estate.CheckVaultPair))
+	if got.Kind != estate.OutOfReach || got.Detail != "cluster one, of which this is to be a copy: not initialised" || strings.Contains(got.Next, "unseal") {
+		t.Errorf("not initialised: %v", got)
 	}
 	there.sealed = false
 	there.denied = func(path string) bool { return strings.Contains(path, "metadata") }

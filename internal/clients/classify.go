@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -91,6 +93,9 @@ func kindOf(err error) (estate.FailureKind, string, string) {
 		}
 		return estate.Unresolved, "lookup " + dns.Name + ": " + dns.Err, "check the host name, and DNS from this machine"
 	}
+	if kind, text, next, ok := sortLost(err); ok {
+		return kind, text, next
+	}
 	if malformed(err) {
 		return estate.BadAnswer, inner(err), "check what listens at this address"
 	}
@@ -120,6 +125,7 @@ func ofTLS(err error) bool {
 const (
 	nextSilent  = "check the route and firewall from this machine, and whether the system hangs"
 	nextRefused = "check that the service runs and listens there"
+	nextBroke   = "the connection broke off: check the service, and proxies on the way"
 )
 
 // status is the HTTP status that came with err, or 0.
@@ -173,7 +179,8 @@ func sortTLS(err error) (estate.FailureKind, string, string, bool) {
 	case errors.As(err, &host):
 		return estate.Refused, host.Error(), "check the host name, or issue the certificate for it", true
 	case errors.As(err, &unknown):
-		return estate.Refused, unknown.Error(), "trust its CA (ca_cert, AWS_CA_BUNDLE, VAULT_CACERT), or check who answers there", true
+		// It is we who do not know the authority: the system's own clients may.
+		return estate.Misconfigure, unknown.Error(), "set ca_cert (or AWS_CA_BUNDLE, VAULT_CACERT) to the CA that signed it, or check who answers there", true
 	case errors.As(err, &roots):
 		return estate.Broken, roots.Error(), "install the CA certificates of this machine", true
 	case errors.As(err, &verify):
@@ -215,13 +222,43 @@ func malformed(err error) bool {
 	return false
 }
 
+// sortLost judges a connection that ended below what was asked over it, where HTTP
+// gives its errors no type of their own. They are told by how their texts begin,
+// and nothing of these is kept: a GOAWAY quotes what the server wrote into it.
+func sortLost(err error) (estate.FailureKind, string, string, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		begins := func(words ...string) bool {
+			return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(text, w) })
+		}
+		switch {
+		case begins("http2: client connection lost", "http2: timeout awaiting response headers", "http2: no cached connection was available", "http2: client conn"):
+			return estate.Silent, "the HTTP/2 connection was lost", nextSilent, true
+		case begins("http2: server sent GOAWAY", "http2: Transport received GOAWAY", "http2: Transport received Server's graceful shutdown GOAWAY"):
+			before, _, _ := strings.Cut(text, "debug=")
+			if code := goneAway.FindStringSubmatch(before); code != nil && code[1] != "NO_ERROR" {
+				return estate.Refused, "the server ended the HTTP/2 connection: GOAWAY " + code[1], nextBroke, true
+			}
+			return estate.Silent, "the server ended the HTTP/2 connection (GOAWAY) before it answered", "it restarts or sheds load: see whether the next read is answered", true
+		case begins("stream error: ") && strings.HasSuffix(text, "; received from peer"):
+			return estate.Refused, "the server reset the HTTP/2 stream", nextBroke, true
+		case begins("http: server closed idle connection"):
+			return estate.Refused, "the server closed the connection", nextBroke, true
+		}
+	}
+	return "", "", "", false
+}
+
+// goneAway finds the code of a GOAWAY.
+var goneAway = regexp.MustCompile(`ErrCode:?=?([A-Z_]+)`)
+
 func sortConnection(err error) (estate.FailureKind, string, bool) {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return estate.Refused, nextRefused, true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return estate.Refused, "the connection broke off: check the service, and proxies on the way", true
+		return estate.Refused, nextBroke, true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ETIMEDOUT):
 		return estate.Silent, nextSilent, true
 	}
@@ -230,7 +267,7 @@ func sortConnection(err error) (estate.FailureKind, string, bool) {
 	case strings.Contains(text, "actively refused"):
 		return estate.Refused, nextRefused, true
 	case strings.Contains(text, "forcibly closed"), strings.Contains(text, "server closed idle connection"):
-		return estate.Refused, "the connection broke off: check the service, and proxies on the way", true
+		return estate.Refused, nextBroke, true
 	}
 	return "", "", false
 }

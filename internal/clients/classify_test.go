@@ -68,7 +68,16 @@ func TestClassify(t *testing.T) {
 		"truncated JSON":       {&smithy.DeserializationError{Err: io.ErrUnexpectedEOF}, estate.BadAnswer, "cannot be read"},
 		"body broke off":       {&smithy.DeserializationError{Err: &bodyError{io.ErrUnexpectedEOF}}, estate.Refused, "broke off"},
 		"too large":            {&smithy.DeserializationError{Err: errTooLarge}, estate.BadAnswer, "larger than"},
-		"unknown authority":    {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, estate.Refused, "unknown authority"},
+		"unknown authority":    {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, estate.Misconfigure, "unknown authority"},
+		"HTTP/2 lost":          {&url.Error{Op: "Get", URL: "x", Err: errors.New("http2: client connection lost")}, estate.Silent, "lost"},
+		"HTTP/2 header slow":   {errors.New("http2: timeout awaiting response headers"), estate.Silent, "lost"},
+		"HTTP/2 body lost":     {&smithy.DeserializationError{Err: &bodyError{errors.New("http2: client connection lost")}}, estate.Silent, "lost"},
+		"GOAWAY":               {errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug="ErrCode=PW"`), estate.Silent, "GOAWAY"},
+		"GOAWAY over an error": {errors.New("http2: Transport received GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"), estate.Refused, "ENHANCE_YOUR_CALM"},
+		"GOAWAY, graceful":     {errors.New("http2: Transport received Server's graceful shutdown GOAWAY"), estate.Silent, "GOAWAY"},
+		"stream reset":         {errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer"), estate.Refused, "reset"},
+		"idle closed":          {errors.New("http: server closed idle connection"), estate.Refused, "closed"},
+		"words of a server":    {errors.New(`net/http: malformed HTTP response "http2: client connection lost"`), estate.BadAnswer, "malformed"},
 		"expired":              {&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired, Detail: "yesterday"}}, estate.Refused, "expired"},
 		"wrong name":           {&tls.CertificateVerificationError{Err: x509.HostnameError{Host: "db", Certificate: &x509.Certificate{DNSNames: []string{"other"}}}}, estate.Refused, "valid for other"},
 		"HTML 502":             {answered{502, errors.New("parse")}, estate.ServerError, "HTTP 502"},
@@ -109,6 +118,9 @@ func TestClassify(t *testing.T) {
 				t.Errorf("%q holds the password of a URL", f.Error())
 			}
 		})
+	}
+	if f := Classify(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "x"); f.Kind.Status() != estate.Unknown || !strings.Contains(f.Next, "set ca_cert") {
+		t.Errorf("a CA that we do not trust: %v", f)
 	}
 	if f := Classify(nil, "x"); f != nil {
 		t.Errorf("Classify(nil) = %v", f)
@@ -155,7 +167,7 @@ func TestClassifyRealTLS(t *testing.T) {
 		want   estate.FailureKind
 		detail string
 	}{
-		"unknown authority":         {&http.Client{Transport: &http.Transport{}}, server.URL, estate.Refused, "unknown authority"},
+		"unknown authority":         {&http.Client{Transport: &http.Transport{}}, server.URL, estate.Misconfigure, "unknown authority"},
 		"wrong name":                {trusting, server.URL, estate.Refused, "other.invalid"},
 		"plain HTTP on the port":    {&http.Client{Transport: &http.Transport{}}, strings.Replace(plain.URL, "http:", "https:", 1), estate.BadAnswer, "HTTP"},
 		"client certificate wanted": {mutual.Client(), mutual.URL, estate.Refused, "certificate"},

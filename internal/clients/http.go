@@ -45,9 +45,10 @@ const (
 	drainBytes = 64 << 10
 )
 
-// HTTP asks the HTTP endpoints of one component. It has a transport of its own,
-// so that no other component waits for its connections. It is safe for concurrent
-// use.
+// HTTP asks HTTP endpoints that are trusted alike. Components share one, and with
+// it the connection to a server behind which many of them are: over HTTP/2 none
+// waits for another, and over HTTP/1.1 each has a connection while it asks. It is
+// safe for concurrent use.
 type HTTP struct {
 	set    *Set
 	caFile string
@@ -61,16 +62,30 @@ type HTTP struct {
 // HTTP makes a client that trusts the PEM file caFile alone, or the system's CAs
 // when it is empty. It opens nothing: the file is read at the first request, and again
 // when it changes.
-func (s *Set) HTTP(caFile string) *HTTP { return s.http(&HTTP{set: s, caFile: caFile}) }
+func (s *Set) HTTP(caFile string) *HTTP { return s.http(caFile, false) }
 
 // HTTPBeside is HTTP that trusts the system's CAs beside caFile: for what a
 // component refers to, which its own CA need not have signed.
 func (s *Set) HTTPBeside(caFile string) *HTTP {
-	return s.http(&HTTP{set: s, caFile: caFile, others: true})
+	return s.http(caFile, true)
 }
 
-func (s *Set) http(h *HTTP) *HTTP {
-	s.onClose(h.close)
+// trust is what is trusted: a CA file, and the system's CAs.
+type trust struct {
+	caFile string
+	others bool
+}
+
+func (s *Set) http(caFile string, others bool) *HTTP {
+	key := trust{caFile, others}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.web[key]
+	if h == nil {
+		h = &HTTP{set: s, caFile: caFile, others: others}
+		s.web[key] = h
+		s.closers = append(s.closers, h.close)
+	}
 	return h
 }
 
@@ -178,15 +193,19 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 // private refuses to send a credential where anybody on the way could read it.
 // Redirects stay within the origin, and with it within this rule.
 func private(to *url.URL) error {
-	host := to.Hostname()
-	ip := net.ParseIP(host)
-	if to.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
+	if to.Scheme == "https" || loopback(to.Hostname()) {
 		return nil
 	}
 	return &estate.Failure{
 		Kind: estate.Misconfigure, Doing: "send the stored value to " + Strip(to.Host, 120), Detail: "not sent over http",
 		Next: "configure an https URL in warroom.yaml",
 	}
+}
+
+// loopback reports whether a host is this machine, by its name or its number.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // header is the header value that carries the credential, or why it cannot be
@@ -255,7 +274,7 @@ func newHTTPClient(roots *x509.CertPool) *http.Client {
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    2,
+			MaxIdleConnsPerHost:    8,
 			IdleConnTimeout:        2 * time.Minute,
 			MaxResponseHeaderBytes: headerLimit,
 			DisableCompression:     true,
@@ -297,6 +316,9 @@ func (a *Answer) clean(ctx context.Context, err error) error {
 	}
 	if ofConnection(err) {
 		return err
+	}
+	if kind, text, next, ok := sortLost(err); ok {
+		return &estate.Failure{Kind: kind, Doing: "read the answer", Detail: text, Next: next}
 	}
 	// Nothing of what the endpoint said is quoted: it could be our credential,
 	// broken up and escaped beyond recognition.

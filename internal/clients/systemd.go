@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -30,7 +31,7 @@ type Systemd struct {
 	bus string
 
 	mu   sync.Mutex
-	conn *systemd.Conn
+	conn atomic.Pointer[systemd.Conn] // changed under mu; closed without, as nobody waits for a greeting at the end
 }
 
 // Systemd returns the manager on a bus: SystemBus or UserBus. It connects to
@@ -45,6 +46,7 @@ func (s *Set) Systemd(bus string) *Systemd {
 	if one == nil {
 		one = &Systemd{set: s, bus: bus}
 		s.systemd[bus] = one
+		s.closers = append(s.closers, one.close)
 	}
 	return one
 }
@@ -54,31 +56,40 @@ func (s *Set) Systemd(bus string) *Systemd {
 func (s *Systemd) Conn(ctx context.Context) (*systemd.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn != nil && s.conn.Connected() {
-		return s.conn, nil
-	}
-	if s.conn != nil {
-		s.conn.Close()
-		s.conn = nil
+	if conn := s.conn.Load(); conn != nil {
+		if conn.Connected() {
+			return conn, nil
+		}
+		conn.Close()
+		s.conn.Store(nil)
 	}
 	doing := "connect to the systemd manager on the " + s.bus + " bus"
 	var err error
 	for _, door := range s.doors() {
 		var conn *systemd.Conn
-		conn, err = systemd.NewConnection(func() (*dbus.Conn, error) { return door.dial(ctx) })
-		if err == nil {
-			s.conn = conn
-			s.set.onClose(conn.Close)
-			return conn, nil
-		}
+		conn, err = door.open(ctx)
 		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
 			return nil, s.Failure(ctx.Err(), doing)
+		}
+		if err == nil {
+			s.conn.Store(conn)
+			return conn, nil
 		}
 	}
 	if err == nil || errors.Is(err, os.ErrNotExist) {
 		return nil, &estate.Failure{Kind: estate.NotSupported, Doing: doing, Detail: "no manager listens here", Next: "run warroom on the host of the unit, as a user who may see it"}
 	}
 	return nil, s.Failure(err, doing)
+}
+
+// close ends the connection that there is.
+func (s *Systemd) close() {
+	if conn := s.conn.Load(); conn != nil {
+		conn.Close()
+	}
 }
 
 // door is one way to a manager.
@@ -110,6 +121,25 @@ func (s *Systemd) doors() []door {
 		doors = append(doors, door{address: "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))})
 	}
 	return doors
+}
+
+// open connects to the manager. The library asks it for signals without a bound in
+// time, which the end of ctx gives it: a manager that lets us in and says nothing
+// must not hold up every later read.
+func (d door) open(ctx context.Context) (*systemd.Conn, error) {
+	var bounds []func() bool
+	defer func() {
+		for _, stop := range bounds {
+			stop()
+		}
+	}()
+	return systemd.NewConnection(func() (*dbus.Conn, error) {
+		conn, err := d.dial(ctx)
+		if err == nil {
+			bounds = append(bounds, context.AfterFunc(ctx, func() { _ = conn.Close() }))
+		}
+		return conn, err
+	})
 }
 
 // dial connects, proves who we are and greets. The connection outlives ctx, which

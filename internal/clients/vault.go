@@ -1,10 +1,12 @@
 package clients
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,11 +101,21 @@ func (v *Vault) connect() (*api.Client, error) {
 	if !ok {
 		return nil, bad(fmt.Errorf("unexpected HTTP transport %T", cfg.HttpClient.Transport))
 	}
+	// VAULT_SKIP_VERIFY is not honoured: a token shown to whoever answers is lost.
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	transport.TLSClientConfig.InsecureSkipVerify = false
 	transport.MaxResponseHeaderBytes = headerLimit
 	transport.DisableCompression = true
 	client, err := api.NewClient(cfg)
 	if err != nil {
 		return nil, bad(err)
+	}
+	if to, err := url.Parse(client.Address()); err == nil {
+		if f := inClear(to); f != nil {
+			return nil, f
+		}
 	}
 	cfg.HttpClient.Transport = &boundedTransport{base: transport}
 	v.set.onClose(transport.CloseIdleConnections)
@@ -167,7 +179,22 @@ type boundedTransport struct {
 	first firstConnection
 }
 
+// inClear refuses to talk to a Vault where anybody on the way could read the token.
+// The file of a socket has an address on this machine.
+func inClear(to *url.URL) *estate.Failure {
+	if to.Scheme != "http" || loopback(to.Hostname()) {
+		return nil
+	}
+	return &estate.Failure{
+		Kind: estate.Misconfigure, Doing: "send the token to " + Strip(to.Host, 120), Detail: "not sent over http, where it travels in clear",
+		Next: "set an https URL: address in warroom.yaml, or VAULT_ADDR",
+	}
+}
+
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if f := inClear(req.URL); f != nil { // a standby can send us elsewhere
+		return nil, f
+	}
 	res, err := t.first.roundTrip(t.base, req)
 	if err == nil {
 		err = final(res)

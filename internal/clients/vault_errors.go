@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,6 +16,7 @@ const (
 	nextVaultToken  = "log in to Vault again, or correct token_file, VAULT_TOKEN or ~/.vault-token"
 	nextVaultDenied = "allow this read to the token's policies"
 	nextVaultSealed = "unseal it with its key shares, or see why its automatic unseal fails"
+	nextVaultBare   = "see whether this is the cluster meant, and whether its storage was lost; a new one is initialised with vault operator init"
 )
 
 // sortVault judges what Vault itself said, its words before the HTTP status. A
@@ -51,6 +54,30 @@ func sortVault(e *api.ResponseError) (estate.FailureKind, string, string) {
 		return estate.ServerError, text, "see the log of Vault"
 	}
 	return estate.Broken, text, ""
+}
+
+// bare tells a Vault that was never initialised from one that is sealed: to whoever
+// asks anything else of it, it says that it is sealed, and it has no key shares.
+func (v *Vault) bare(ctx context.Context, f *estate.Failure) *estate.Failure {
+	if f.Kind != estate.Sealed {
+		return f
+	}
+	client, err := v.session(VaultRoot, true)
+	if err != nil {
+		return f
+	}
+	res, err := vaultGet(ctx, client, "sys/seal-status", nil)
+	if res == nil || res.Response == nil {
+		return f
+	}
+	defer func() { _ = res.Body.Close() }()
+	var body struct{ Initialized *bool }
+	if err != nil || json.NewDecoder(res.Body).Decode(&body) != nil || body.Initialized == nil || *body.Initialized {
+		return f
+	}
+	g := *f
+	g.Kind, g.Detail, g.Next = estate.Uninitialised, "", nextVaultBare
+	return &g
 }
 
 // vaultWords joins what Vault said, without the frame that it puts around lists of

@@ -60,14 +60,14 @@ func (v *Vault) Ask(ctx context.Context, path string) (VaultAnswer, error) {
 }
 
 // Refusal is the failure for an answer that does not say what it was asked for.
-func (v *Vault) Refusal(a VaultAnswer, path string) *estate.Failure {
+func (v *Vault) Refusal(ctx context.Context, a VaultAnswer, path string) *estate.Failure {
 	said := &api.ResponseError{StatusCode: a.Code}
 	var body api.ErrorResponse
 	if err := json.Unmarshal(a.Body, &body); err != nil || a.Code < 300 {
 		said.RawError = true
 	}
 	said.Errors = body.Errors
-	return v.set.Failure(said, v.doing("read", path))
+	return v.bare(ctx, v.set.Failure(said, v.doing("read", path)))
 }
 
 // Read decodes the data of the answer to a read into out, whose fields decide what
@@ -130,7 +130,7 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path, what string, 
 		defer func() { _ = res.Body.Close() }()
 	}
 	if err != nil {
-		f := v.judge(ctx, client, err, doing)
+		f := v.bare(ctx, v.judge(ctx, client, err, doing))
 		v.sentOn(f, sent)
 		if f.Kind == estate.Denied {
 			f.Next = v.set.Text(fmt.Sprintf("give the token's policy path %q { capabilities = [%q] }", path, what), DetailLimit) + f.Next

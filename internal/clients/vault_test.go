@@ -18,7 +18,7 @@ import (
 
 func vaultOf(t *testing.T, c config.VaultCluster) *Vault {
 	t.Helper()
-	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_CAPATH", "VAULT_AGENT_ADDR", "VAULT_SKIP_VERIFY"} {
+	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_CAPATH", "VAULT_AGENT_ADDR"} {
 		if os.Getenv(name) != "" {
 			t.Setenv(name, "")
 		}
@@ -140,5 +140,95 @@ func TestVaultTokens(t *testing.T) {
 	v = vaultOf(t, config.VaultCluster{Address: "http://127.0.0.1:1", CACert: filepath.Join(home, "absent.pem")})
 	if _, err := v.Client(); !errors.As(err, &f) || f.Kind != estate.Misconfigure {
 		t.Errorf("a CA file that is not there: %v", err)
+	}
+}
+
+// VAULT_SKIP_VERIFY does not switch verification off, with or without a CA file.
+func TestVaultAlwaysVerifies(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	asked := false
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	server.Config.ErrorLog = quiet()
+	server.StartTLS()
+	defer server.Close()
+	other := write(t, "ca.pem", "CERTIFICATE", newAuthority(t).cert.Raw)
+	for _, ca := range []string{"", other} {
+		v := vaultOf(t, config.VaultCluster{Address: server.URL, CACert: ca})
+		t.Setenv("VAULT_SKIP_VERIFY", "true")
+		t.Setenv("VAULT_TOKEN", "hvs.CANARY")
+		if f := Classify(v.Read(t.Context(), VaultRoot, "x", nil), ""); f == nil || f.Kind != estate.Misconfigure || !strings.Contains(f.Detail, "unknown authority") {
+			t.Errorf("with CA %q: %v, want %q", ca, f, estate.Misconfigure)
+		}
+	}
+	if asked {
+		t.Error("a Vault that is not trusted was asked")
+	}
+}
+
+// The token goes over http to this machine only, wherever the address comes from.
+func TestVaultTokenStaysOffTheWireInClear(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	v := vaultOf(t, config.VaultCluster{})
+	for address, refused := range map[string]bool{
+		"http://192.0.2.1:8200": true, "http://vault.example.invalid": true, "http://127.0.0.1.example.invalid": true,
+		"http://127.0.0.1:8200": false, "http://[::1]:8200": false, "http://localhost:8200": false, "https://192.0.2.1:8200": false, "unix:///run/vault.sock": false,
+	} {
+		for _, name := range []string{"VAULT_ADDR", "VAULT_AGENT_ADDR"} {
+			t.Run(name+"="+address, func(t *testing.T) {
+				t.Setenv(name, address)
+				v := newVault(v.set, config.VaultCluster{Name: "main"}, time.Second)
+				var f *estate.Failure
+				if _, err := v.Client(); errors.As(err, &f) != refused || refused && f.Kind != estate.Misconfigure {
+					t.Errorf("%v, want refused %t", err, refused)
+				}
+			})
+		}
+	}
+}
+
+func TestVaultIsNotSentElsewhereInClear(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://192.0.2.1:8200"+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	v := vaultOf(t, config.VaultCluster{Address: address})
+	if f := Classify(v.Read(t.Context(), VaultRoot, "x", nil), ""); f == nil || f.Kind != estate.Misconfigure || !strings.Contains(f.Detail, "in clear") {
+		t.Errorf("%v, want %q", f, estate.Misconfigure)
+	}
+}
+
+// A Vault that was never initialised calls itself sealed to everything but its seal
+// status.
+func TestVaultThatWasNeverInitialised(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	for status, want := range map[string]estate.FailureKind{
+		`{"initialized":false,"sealed":true}`: estate.Uninitialised,
+		`{"initialized":true,"sealed":true}`:  estate.Sealed,
+		`{}`:                                  estate.Sealed,
+		`<html>`:                              estate.Sealed,
+	} {
+		v := vaultOf(t, config.VaultCluster{Address: serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/sys/seal-status" {
+				_, _ = io.WriteString(w, status)
+				return
+			}
+			w.WriteHeader(503)
+			_, _ = io.WriteString(w, `{"errors":["Vault is sealed"]}`)
+		})})
+		a, err := v.Ask(t.Context(), "sys/replication/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, f := range map[string]*estate.Failure{
+			"read":   Classify(v.Read(t.Context(), VaultRoot, "sys/mounts", nil), ""),
+			"answer": v.Refusal(t.Context(), a, "sys/replication/status"),
+		} {
+			if f.Kind != want || f.Kind.Status() != estate.Unknown {
+				t.Errorf("%s of one with %s: %v, want %q", what, status, f, want)
+			}
+			if want == estate.Uninitialised && (strings.Contains(f.Error(), "sealed") || strings.Contains(f.Error(), "key shares")) {
+				t.Errorf("%s: %q", what, f)
+			}
+		}
 	}
 }
