@@ -277,7 +277,7 @@ func (s *screen) component(name string) string {
 func read(name string) func(*screen) bool {
 	return func(s *screen) bool {
 		row := s.component(name)
-		return row != "" && !strings.Contains(row, "NOT READ")
+		return row != "" && !strings.Contains(row, "NOT READ") && !strings.Contains(row, "READING")
 	}
 }
 

@@ -27,6 +27,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	closers []func()
+	web     map[trust]*HTTP          // by what is trusted, made when first asked for
 	systemd map[string]*Systemd      // by bus, made when first asked for
 	trails  map[string]*rate.Limiter // of the event histories of CloudTrail, by account and region
 }
@@ -43,7 +44,7 @@ const defaultLimit = 5 * time.Second
 // New prepares the connections that cfg names. It opens nothing and cannot fail:
 // what is wrong with a connection shows when it is used.
 func New(cfg *config.Config) *Set {
-	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]keeper{}, large: make(turns, largeAnswers)}
+	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]keeper{}, web: map[trust]*HTTP{}, large: make(turns, largeAnswers)}
 	ctx, end := context.WithCancel(context.Background())
 	s.closers = append(s.closers, end)
 	s.stored = storedValues{fetch: s.fetchStored, now: time.Now, limit: cfg.Checks.Timeout, ctx: ctx, entries: map[storedKey]*storedEntry{}}
