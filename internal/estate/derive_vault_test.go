@@ -158,6 +158,18 @@ func TestVaultStates(t *testing.T) {
 	}
 }
 
+// Key shares are counted only where there are any.
+func TestVaultStorageNamesItsShares(t *testing.T) {
+	for want, seal := range map[string]VaultSeal{
+		"seal shamir, 3 of 5 key shares": {Type: "shamir", Storage: "raft", Initialized: true, Threshold: 3, Shares: 5},
+		"seal shamir":                    {Type: "shamir", Storage: "raft", Sealed: true},
+	} {
+		if f := fact(t, vaultSays(t, saw("v1", CheckVaultSeal, "", seal)), "v1", "Storage"); f.Value != "raft" || f.Note != want {
+			t.Errorf("%+v: %q (%s), want %q", seal, f.Value, f.Note, want)
+		}
+	}
+}
+
 // How far a secondary is behind, on every edition.
 func TestVaultSecondaries(t *testing.T) {
 	repl := func(sets ...VaultReplicationSet) Observation {
