@@ -76,10 +76,10 @@ func (l *lane) linger(t *task, read <-chan Result) {
 	case <-read:
 		l.tell(event{task: t, over: true})
 	case <-l.gone:
-	case t.lost <- struct{}{}:
+	case t.lost() <- struct{}{}:
 		l.tell(event{task: t, over: true})
 		<-read
-		<-t.lost
+		<-t.lost()
 	}
 }
 

@@ -71,7 +71,7 @@ func NewScheduler(probes []Probe, o Options) *Scheduler {
 			s.lanes[p.System] = l
 		}
 		l.free = max(l.free, p.Width)
-		l.queue = append(l.queue, &task{Probe: p, rank: rank, lost: make(chan struct{}, lostMost)})
+		l.queue = append(l.queue, &task{Probe: p, rank: rank})
 	}
 	for _, w := range o.Watchers {
 		s.watch = append(s.watch, newWatching(s, w))
@@ -147,10 +147,21 @@ type task struct {
 	rank   int // how many of the same check of its component come before it
 	due    time.Time
 	ended  time.Time
-	failed int           // runs that failed in a row
-	spread bool          // its runs are apart from those that began with it
-	byHand bool          // the next run is one that a person asked for
-	lost   chan struct{} // one for each read that is lost and has not ended
+	failed int  // runs that failed in a row
+	spread bool // its runs are apart from those that began with it
+	byHand bool // the next run is one that a person asked for
+	losing sync.Mutex
+	slots  chan struct{} // holds one for each read that is lost and has not ended; nil before the first
+}
+
+// lost is where lost reads wait for their end. Few probes ever have one.
+func (t *task) lost() chan struct{} {
+	t.losing.Lock()
+	defer t.losing.Unlock()
+	if t.slots == nil {
+		t.slots = make(chan struct{}, lostMost)
+	}
+	return t.slots
 }
 
 // event tells a lane about a run. A run reports once and is over once: together

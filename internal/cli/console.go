@@ -56,9 +56,33 @@ func observe(cfg *config.Config, run func(context.Context, string, func()), seen
 	}
 }
 
-// firstRound is after how long every check of a large and far estate was made once:
-// what that needed, and the rest of the time does not, is given back too.
-const firstRound = 20 * time.Second
+const (
+	// firstRound is after how long every check of a large and far estate was made
+	// once. What that needed, and the rest of the time does not, is given back.
+	firstRound = 15 * time.Second
+	// rareAgain is how often pages of the program that something rare had touched
+	// are given back.
+	rareAgain = time.Minute
+)
+
+// giveBack gives back memory after the first round of reads, and from then on what
+// is seldom needed, until ctx ends.
+func giveBack(ctx context.Context) {
+	timer := time.NewTimer(firstRound)
+	defer timer.Stop()
+	for first := true; ; first = false {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if first {
+			debug.FreeOSMemory()
+		}
+		forgetPages()
+		timer.Reset(rareAgain)
+	}
+}
 
 // openConsole shows the console on an estate until it is left. start, where
 // there is one, runs after the first frame and before the checks; by end it may
@@ -82,9 +106,10 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 		// A console holds little that lives long and makes garbage with every batch:
 		// collecting sooner keeps it small beside the other tools of a bad night.
 		debug.SetGCPercent(25)
-		forgetStartup()
-		again := time.AfterFunc(firstRound, forgetStartup)
-		defer again.Stop()
+		forgetPages()
+		settling, settled := context.WithCancel(ctx)
+		defer settled()
+		ui.Go(settling, "giving back memory", func() { giveBack(settling) })
 		ctx, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		if start != nil {

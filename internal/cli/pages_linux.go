@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// forgetStartup gives back the pages of the program that only its start needed:
-// the initialisation of all that is linked touches most of the file, and what is
-// mapped counts as ours for as long as we run. They are read-only and unchanged;
-// one that is needed after all comes from the page cache. Where it does not work,
-// they stay.
-func forgetStartup() {
+// forgetPages gives back the pages of the program that were needed once: the
+// initialisation of all that is linked touches most of the file, and what is mapped
+// counts as ours for as long as we run. They are read-only and unchanged; those that
+// are needed still come back from the page cache, some hundred of them within
+// milliseconds. Where it does not work, they stay.
+func forgetPages() {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return
