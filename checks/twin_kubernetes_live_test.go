@@ -21,6 +21,9 @@ import (
 // kubeHash takes the ends of generated names out: of ReplicaSets, of pods, of
 // ControllerRevisions.
 var kubeHash = regexps{
+	// Which of the two stands while a rollout hangs on its first pod is decided by
+	// which of its controllers was quicker.
+	{regexp.MustCompile(`Progress=(ReplicaSetUpdated|NewReplicaSetCreated) ProgressNote=(ReplicaSet "\S+" is progressing\.|Created new replica set "\S+")`), "Progress=under way"},
 	{regexp.MustCompile(`too old resource version: 1 \(\d+\)`), "too old resource version: 1 (N)"},
 	{regexp.MustCompile(`\b(web|late|ledger|agent)-[0-9a-z]{6,10}(-[0-9a-z]{5})?\b`), "$1-HASH"},
 }

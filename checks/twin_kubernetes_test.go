@@ -45,7 +45,7 @@ func TestTwinKubernetesDeployment(t *testing.T) {
 		r = l.await("rolling", func(r *estate.Readings) bool {
 			events, _ := slotOf[estate.WorkloadEvents](r, "web", estate.CheckWorkloadEvents)
 			return workloadIs("web", func(x estate.Workload) bool {
-				return x.Updated == 1 && x.Ready == 3 && x.Progress == "ReplicaSetUpdated"
+				return x.Updated == 1 && x.Ready == 3 && (x.Progress == "ReplicaSetUpdated" || x.Progress == "NewReplicaSetCreated")
 			})(r) &&
 				podsAre(r, "web", 3, 1) && revisionsAre(r, "web", 2) && len(events.Events) == 1
 		})

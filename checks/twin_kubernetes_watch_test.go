@@ -91,7 +91,11 @@ func TestTwinKubernetesAbsent(t *testing.T) {
 		w.web(t)
 		cfg := w.config(t, kubeCanary, "deployment/web", "deployment/nobody", "job/never")
 		r := liveOn(t, cfg).await("missing", func(r *estate.Readings) bool {
-			return healthyWeb(r) && failed(r, "nobody")[estate.CheckWorkload] == estate.Missing && failed(r, "nobody")[estate.CheckRevisions] != "" && failed(r, "never")[estate.CheckJob] != ""
+			read := failed(r, "never")[estate.CheckJob] == estate.Missing
+			for _, slot := range r.Snapshot.Slots("nobody") {
+				read = read && (slot.Last.Failure == nil || slot.Last.Failure.Kind == estate.Missing)
+			}
+			return read && healthyWeb(r)
 		})
 		s.tellAll("no workload", r, "nobody")
 		s.tellAll("no job", r, "never")
@@ -145,6 +149,7 @@ func TestTwinKubernetesCut(t *testing.T) {
 		scale := func(n int32) { w.redeploy(t, "web", func(d *appsv1.DeploymentSpec) { d.Replicas = &n }) }
 
 		// Cut off: it watches again, from where it was, and nothing is listed anew.
+		w.settled(t)
 		lists, watches := w.times("list deployments"), w.times("watch deployments")
 		w.cut()
 		until(t, "another watch", waitFor, func() (bool, string) { return w.times("watch deployments") > watches, "" })
@@ -165,7 +170,9 @@ func TestTwinKubernetesCut(t *testing.T) {
 		w.age("externalsecrets")
 		until(t, "another list", waitFor, func() (bool, string) { return w.times("list externalsecrets") > lists, "" })
 		scale(2)
-		r := l.await("after 410", func(r *estate.Readings) bool { return scaled(2)(r) && len(failed(r, "web")) == 0 })
+		r := l.await("after 410", func(r *estate.Readings) bool {
+			return scaled(2)(r) && len(failed(r, "web")) == 0 && podsAre(r, "web", 2, 0)
+		})
 		s.tellSlot("after 410", twinSlot(t, r, "web", estate.CheckWorkload))
 		s.tellSlot("after 410", twinSlot(t, r, "web", estate.CheckExternalSecrets))
 

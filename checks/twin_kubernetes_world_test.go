@@ -32,6 +32,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
+	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/drill/kubesim"
 	"warroom/internal/labtest"
@@ -120,8 +121,19 @@ func newRealKube(t *testing.T) *twinKube {
 	return w
 }
 
+// quiet has the product take client-go's log over before the tests' own clients use
+// it: it is a variable of the process, which is written once.
+var quiet = sync.OnceFunc(func() {
+	set := clients.New(&config.Config{Kubernetes: []config.KubernetesCluster{{Name: "nobody", Kubeconfig: "/nonexistent"}}})
+	defer set.Close()
+	if cluster, err := set.Kubernetes("nobody"); err == nil {
+		_, _ = cluster.Clients() // there is no such file
+	}
+})
+
 func newTwinKube(t *testing.T, cfg *rest.Config) *twinKube {
 	t.Helper()
+	quiet()
 	cfg.QPS, cfg.Burst, cfg.UserAgent = 200, 400, "twin"
 	w := &twinKube{namespace: "twin-" + strings.ToLower(rand.Text()[:8])}
 	w.api = must[*kubernetes.Clientset](t, "client")(kubernetes.NewForConfig(cfg))
@@ -225,6 +237,7 @@ type kubeProxy struct {
 	held    chan struct{}      // closed when what is watched goes on; nil unless it is held back
 	watches map[*func()]string // ends an open watch
 	asked   map[string]int     // by "list PLURAL" and "watch PLURAL"
+	last    time.Time          // when a watch was last asked for
 }
 
 func newKubeProxy(t *testing.T, cfg *rest.Config) *kubeProxy {
@@ -316,6 +329,17 @@ func (p *kubeProxy) age(plural string) {
 	p.cut()
 }
 
+// settled waits until every watch is more than a second old: client-go takes one that
+// ends before for broken, and lists anew.
+func (p *kubeProxy) settled(t *testing.T) {
+	t.Helper()
+	until(t, "watches that last", waitFor, func() (bool, string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return time.Since(p.last) > 1200*time.Millisecond, ""
+	})
+}
+
 // hold holds back what watches tell, or lets it go on.
 func (p *kubeProxy) hold(on bool) {
 	p.mu.Lock()
@@ -355,6 +379,9 @@ func (p *kubeProxy) pass(forward http.Handler, rw http.ResponseWriter, r *http.R
 		}()
 	}
 	p.mu.Lock()
+	if watching {
+		p.last = time.Now()
+	}
 	p.asked[verb+r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]++
 	if p.absent {
 		r.URL.Path = strings.Replace(r.URL.Path, "/apis/external-secrets.io", "/apis/absent.example.com", 1)

@@ -132,7 +132,7 @@ func (s *story) plain(text string) string {
 // hidden are fields whose values say only which server answered.
 var hidden = map[string]bool{
 	"VaultRaftServer.LastIndex": true, "VaultRaftServer.LastContact": true, "VaultHealth.ClusterID": true, "VaultHealth.ClockSkew": true, "VaultNode.Host": true,
-	"VaultStaticRole.TTL": true, "SecretVersion.ID": true, "CallerIdentity.UserID": true,
+	"VaultStaticRole.TTL": true, "SecretVersion.ID": true, "CallerIdentity.UserID": true, "CallerIdentity.ClockSkew": true,
 }
 
 // spoken writes a value with its times as whether there are any, and its spans to

@@ -52,7 +52,7 @@ func TestTheDrillShowsTheCrisis(t *testing.T) {
 		"Success rate: 23% in 24h", "Failed rotations: 12 in 24h", "Alert status: CRITICAL",
 		"Expiry tracking: ACTIVE", "Near-expiry: 45 secrets", "Expired: 12 secrets",
 		"Failed auths: 2,347 in 1h", "Secret usage: TRACKED", "Anomaly detection: ON",
-		"DRILL db-rotation", "READ-ONLY")
+		"DRILL db-rotation", "READ-ONLY", "✗ FAIL 9  ! WARN 3  ✓ OK 5  of 17 components")
 	if strings.Contains(screen, "UNKNOWN") || strings.Contains(screen, "UNCHECKED") {
 		t.Errorf("something of the diagram is not read:\n%s", screen)
 	}

@@ -17,7 +17,7 @@ var frame = regexp.MustCompile("(?s)(<!-- frame -->\n```text\n)(.*?)(```\n<!-- /
 // The picture in the README is what the drill shows, but for the time and ages.
 func TestTheREADMEsPictureIsTrue(t *testing.T) {
 	d := console(t, 100, 30, drillConsole)
-	got := d.WaitText("67% in 5m", "OLD_VERSION", "Retry attempts: 45", "VALID UNTIL passed", "Next: 7 days", "DB connection timeout", "Rate limit: RESET", "12 days", "2,847", "Replication lag: 45s", "23% in 24h", "45 secrets", "12 secrets", "2,347", "COMPLETE", "Anomaly detection: ON")
+	got := d.WaitText("67% in 5m", "OLD_VERSION", "Retry attempts: 45", "VALID UNTIL passed", "Next: 7 days", "DB connection timeout", "Rate limit: RESET", "12 days", "2,847", "Replication lag: 45s", "23% in 24h", "45 secrets", "12 secrets", "2,347", "COMPLETE", "Anomaly detection: ON", "✗ FAIL 9  ! WARN 3")
 	d.Press("q")
 	if err := d.WaitEnd(); err != nil {
 		t.Error(err)
