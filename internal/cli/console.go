@@ -77,6 +77,8 @@ func giveBack(ctx context.Context) {
 		case <-timer.C:
 		}
 		if first {
+			// From now on much less is read at a time.
+			debug.SetGCPercent(15)
 			debug.FreeOSMemory()
 		}
 		forgetPages()
@@ -103,9 +105,9 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
 	options.Scrub = o.set.Net().Scrub
 	options.Start = func(ctx context.Context) error {
-		// A console holds little that lives long and makes garbage with every batch:
-		// collecting sooner keeps it small beside the other tools of a bad night.
-		debug.SetGCPercent(25)
+		// A console makes garbage with every batch: collecting sooner keeps it small
+		// beside the other tools of a bad night.
+		debug.SetGCPercent(50)
 		forgetPages()
 		settling, settled := context.WithCancel(ctx)
 		defer settled()
