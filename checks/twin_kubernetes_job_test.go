@@ -123,7 +123,10 @@ func TestTwinKubernetesExternalSecrets(t *testing.T) {
 		l := liveOn(t, w.config(t, kubeCanary, "deployment/web"))
 		r := l.await("told", func(r *estate.Readings) bool {
 			e, ok := slotOf[estate.ExternalSecrets](r, "web", estate.CheckExternalSecrets)
-			return ok && len(e.Secrets) == 2 && e.Secrets[0].Reason != "" && e.Secrets[1].Reason != "" && podsAre(r, "web", 1, 0)
+			return ok && len(e.Secrets) == 2 && e.Secrets[0].Reason != "" && e.Secrets[1].Reason != "" && podsAre(r, "web", 1, 0) && all(r, "web") && olderPods(r, "web", "db") == 0 &&
+				workloadIs("web", func(x estate.Workload) bool {
+					return x.Ready == 1 && x.Available == 1 && x.Progress == "NewReplicaSetAvailable"
+				})(r)
 		})
 		s.tellSlot("of a workload", twinSlot(t, r, "web", estate.CheckExternalSecrets))
 		s.tellReading("of a workload", readLater(r, time.Minute), "web")
