@@ -19,14 +19,6 @@ type (
 // passed, may take: one part in this many.
 const rereadShare = 200
 
-// Once the first picture is whole, deriving new snapshots of a large estate takes
-// one part in freshShare of a core, and none waits longer than freshMost for it.
-const (
-	freshShare = 20
-	freshMost  = 500 * time.Millisecond
-	freshFirst = 10 * time.Second // from the start, within which nothing waits
-)
-
 // pump turns snapshots and the passing of time into pictures. Its goroutine
 // reads the feed; next is the one command, armed again after each message.
 type pump struct {
@@ -42,7 +34,6 @@ type pump struct {
 	// of the one running next
 	snap    *estate.Snapshot
 	last    Picture
-	began   time.Time
 	derived time.Time
 	cost    time.Duration
 }
@@ -55,7 +46,6 @@ func newPump(ctx context.Context, o Options) *pump {
 	}
 	now := p.clock()
 	p.last = firstPicture(p.readings(now), now)
-	p.began = time.Now()
 	return p
 }
 
@@ -98,26 +88,15 @@ func (p *pump) next() tea.Msg {
 	now := p.clock()
 	tick := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
 	defer tick.Stop()
-	snaps, rested := p.snaps, make(<-chan time.Time)
-	if wait := p.rest(time.Now()); wait > 0 {
-		rest := time.NewTimer(wait)
-		defer rest.Stop()
-		snaps, rested = nil, rest.C
-	}
-	fresh, waiting := false, true
-	for waiting {
-		waiting = false
-		select {
-		case <-p.ctx.Done():
-			return nil
-		case err := <-p.errs:
-			return feedErrMsg{err}
-		case p.snap = <-snaps:
-			fresh = true
-		case <-tick.C:
-		case <-rested:
-			snaps, waiting = p.snaps, true
-		}
+	fresh := false
+	select {
+	case <-p.ctx.Done():
+		return nil
+	case err := <-p.errs:
+		return feedErrMsg{err}
+	case p.snap = <-p.snaps:
+		fresh = true
+	case <-tick.C:
 	}
 	began := time.Now()
 	now = p.clock()
@@ -129,12 +108,4 @@ func (p *pump) next() tea.Msg {
 	p.derived = time.Now()
 	p.cost = p.derived.Sub(began)
 	return pictureMsg(p.last)
-}
-
-// rest is how long to wait before the next snapshot is taken.
-func (p *pump) rest(now time.Time) time.Duration {
-	if now.Sub(p.began) < freshFirst {
-		return 0
-	}
-	return min(freshShare*p.cost, freshMost) - now.Sub(p.derived)
 }

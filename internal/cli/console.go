@@ -77,8 +77,6 @@ func giveBack(ctx context.Context) {
 		case <-timer.C:
 		}
 		if first {
-			// From now on much less is read at a time.
-			debug.SetGCPercent(15)
 			debug.FreeOSMemory()
 		}
 		forgetPages()
@@ -105,9 +103,9 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
 	options.Scrub = o.set.Net().Scrub
 	options.Start = func(ctx context.Context) error {
-		// A console makes garbage with every batch: collecting sooner keeps it small
-		// beside the other tools of a bad night.
-		debug.SetGCPercent(50)
+		// A console holds little that lives long and makes garbage with every batch:
+		// collecting sooner keeps it small beside the other tools of a bad night.
+		debug.SetGCPercent(25)
 		forgetPages()
 		settling, settled := context.WithCancel(ctx)
 		defer settled()
