@@ -1,0 +1,98 @@
+package incident
+
+import (
+	"time"
+
+	"warroom/internal/runbook"
+)
+
+// State is an incident as far as its events tell: the fold of them. It is
+// immutable once it left its Fold.
+type State struct {
+	Head     uint64 // Seq of the last event in it
+	Declared Declared
+	At       time.Time // when it was declared
+	Severity runbook.Severity
+	Roles    map[Role]string
+
+	Recovered time.Time // zero while service is not back
+	Closed    time.Time // zero while it is open
+	LastAt    time.Time // At of the last event
+
+	Nodes   map[string]NodeState // by node id; a node that is not there is open
+	Current string               // the node that was entered last and is not settled
+	Verdict string               // expired, stuck or compromised; empty until told
+	Marked  bool                 // Verdict is a person's mark
+
+	Items    map[string]ItemState // by item id, completion calls included
+	Measures []Measure            // in order of opening
+	Overrun  map[string]time.Time // by phase id: when it went over its budget
+
+	Updates    int       // status updates that went out
+	LastUpdate time.Time // zero when none did
+	NextUpdate time.Time // when the next one was promised; zero when none was
+
+	Counts    map[Kind]int
+	Decisions []Event // the latest, at most 8, oldest first
+	Changes   []Event // the latest readings that changed, at most 16, oldest first
+	LastHuman Event   // the last event that a person made; zero when none did
+}
+
+// NodeState is what was done with a node.
+type NodeState struct {
+	Act       NodeAct // the last one
+	At        time.Time
+	By        string
+	Reason    string
+	Verdict   string
+	Evidence  Evidence
+	Regressed bool // its evidence has turned since
+	Entered   time.Time
+}
+
+// ItemState is what was done with an item.
+type ItemState struct {
+	Act       ItemAct // the last one; empty when none was
+	At        time.Time
+	By        string
+	Reason    string
+	Evidence  Evidence
+	Ready     bool // its evidence says that it can be ticked
+	Regressed bool // its evidence has turned since it was settled
+	Turned    time.Time
+	Owner     string
+	Due       time.Time
+}
+
+// Measure is a temporary measure of the register.
+type Measure struct {
+	ID     string
+	Kind   MeasureKind
+	What   string
+	Who    string
+	Reason string
+	Opened time.Time
+	Until  time.Time // zero when no end was given
+	Ended  time.Time // zero while it is open
+	Why    string    // why it ended, or stays when the incident closed
+}
+
+// Open lists the measures that are not ended.
+func (s *State) Open() []Measure {
+	var out []Measure
+	for _, m := range s.Measures {
+		if m.Ended.IsZero() {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Fold makes a state of events. The zero value is ready for the first one.
+type Fold struct{ state State }
+
+// Apply takes one event, in the order of the journal.
+func (f *Fold) Apply(e Event) { panic("fold: not built yet") }
+
+// State is the state now. What is applied later does not change it.
+func (f *Fold) State() *State { panic("fold: not built yet") }
