@@ -31,7 +31,7 @@ type usedAWS struct {
 	Operation string  `json:"operation"` // secretsmanager:DescribeSecret
 	Calls     int     `json:"calls"`     // with those that were throttled
 	Throttled int     `json:"throttled"`
-	Peak      int     `json:"peak"`  // the most within any one second
+	Peak      int     `json:"peak"`  // the most within any one second in one region
 	Rate      float64 `json:"rate"`  // calls a second; 0 when no quota is published
 	Burst     float64 `json:"burst"` // how many may come at once
 }

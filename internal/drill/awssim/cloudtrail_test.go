@@ -235,7 +235,9 @@ func TestLookupQuota(t *testing.T) {
 		t.Errorf("after half a second: %q", got)
 	}
 	for _, u := range r.Usage() {
-		if u.Operation == "cloudtrail:LookupEvents" && (u.Calls != 5 || u.Throttled != 1 || u.Rate != 2 || u.Burst != 2 || u.Peak != 5) {
+		// Each region has a quota of its own, so the one lookup in us-east-1 adds
+		// nothing to the four within a second in us-west-2.
+		if u.Operation == "cloudtrail:LookupEvents" && (u.Calls != 5 || u.Throttled != 1 || u.Rate != 2 || u.Burst != 2 || u.Peak != 4) {
 			t.Errorf("usage %+v", u)
 		}
 	}

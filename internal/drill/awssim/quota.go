@@ -98,8 +98,9 @@ type bucket struct {
 }
 
 type count struct {
-	total, throttled, peak int
-	recent                 []time.Time // the last second's calls, oldest first
+	total, throttled int
+	peak             int                    // the most within any one second in one region, as the quotas are
+	recent           map[string][]time.Time // by region: the last second's calls, oldest first
 }
 
 func newMeter(pace func() time.Time) *meter {
@@ -120,17 +121,17 @@ func (m *meter) take(op, region string) bool {
 	now := m.pace()
 	c := m.counts[op]
 	if c == nil {
-		c = &count{}
+		c = &count{recent: map[string][]time.Time{}}
 		m.counts[op] = c
 	}
 	c.total++
-	c.recent = append(c.recent, now)
+	recent := append(c.recent[region], now)
 	cut := 0
-	for cut < len(c.recent) && now.Sub(c.recent[cut]) >= time.Second {
+	for cut < len(recent) && now.Sub(recent[cut]) >= time.Second {
 		cut++
 	}
-	c.recent = c.recent[cut:]
-	c.peak = max(c.peak, len(c.recent))
+	c.recent[region] = recent[cut:]
+	c.peak = max(c.peak, len(recent[cut:]))
 	place, limited := m.quotas[op]
 	if !limited {
 		return true
@@ -159,7 +160,7 @@ type Usage struct {
 	Operation string  // "cloudtrail:LookupEvents"
 	Calls     int     // with those that were throttled
 	Throttled int     // how many of them
-	Peak      int     // the most within any one second, over all regions
+	Peak      int     // the most within any one second in one region, which is what Rate bounds
 	Rate      float64 // its quota, calls a second; 0 when none is published
 	Burst     float64 // how many may come at once
 }

@@ -128,7 +128,7 @@ func (s *Sim) Calls(op string) int { return s.meter.calls(op) }
 // Usage is what every operation that was called has used of its quota, by name.
 func (s *Sim) Usage() []Usage { return s.meter.usage() }
 
-// PeakRate is the most calls of an operation within any one second.
+// PeakRate is the most calls of an operation within any one second in one region.
 func (s *Sim) PeakRate(op string) int { return s.meter.peak(op) }
 
 // Throttled is how often an operation was refused for its quota.
