@@ -352,7 +352,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	_, err := Load(filepath.Join(dir, "none.yaml"))
-	if !errors.Is(err, os.ErrNotExist) || errors.As(err, &typed) || !strings.Contains(err.Error(), "warroom config example > warroom.yaml") {
+	if !errors.Is(err, os.ErrNotExist) || errors.As(err, &typed) || !strings.Contains(err.Error(), "warroom init") || !strings.Contains(err.Error(), "warroom config example > warroom.yaml") {
 		t.Errorf("missing: %v", err)
 	}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "it is a folder") {
@@ -373,7 +373,7 @@ func TestFind(t *testing.T) {
 	if !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
-	for _, say := range []string{"warroom config example > warroom.yaml", "warroom drill", EnvFile, conf} {
+	for _, say := range []string{"warroom init", "warroom config example > warroom.yaml", "warroom drill", EnvFile, conf} {
 		if !strings.Contains(err.Error(), say) {
 			t.Errorf("%q does not say %q", err, say)
 		}

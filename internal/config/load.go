@@ -46,7 +46,7 @@ func Find() (string, error) {
 	if found, err := xdg.SearchConfigFile(filepath.Join("warroom", fileName)); err == nil {
 		return found, nil
 	}
-	return "", fmt.Errorf("%w in this folder or %s, and %s names none; write one with: warroom config example > %s — or practise without one: warroom drill",
+	return "", fmt.Errorf("%w in this folder or %s, and %s names none; have one written from what this machine can reach: warroom init — or begin with the example: warroom config example > %s — or practise without one: warroom drill",
 		ErrNotFound, filepath.Join(xdg.ConfigHome, "warroom"), EnvFile, fileName)
 }
 
@@ -74,7 +74,7 @@ func unreadable(path string, err error) error {
 	if errors.As(err, &reason) {
 		path = reason.Path
 		if errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("reading the configuration %s: %w; write one with: warroom config example > %s", path, reason.Err, fileName)
+			return fmt.Errorf("reading the configuration %s: %w; write one with: warroom init, or begin with the example: warroom config example > %s", path, reason.Err, fileName)
 		}
 		err = reason.Err
 	}
