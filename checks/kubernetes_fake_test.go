@@ -37,6 +37,7 @@ type fakeCluster struct {
 	deny    map[string]int       // HTTP status by "verb plural", or by "verb *"
 	frozen  map[string]fakeCache // plurals of which the watch cache stands still
 	epoch   int                  // watches of an earlier epoch are cut
+	held    bool                 // watches are not answered
 	asked   map[string]int       // by "verb plural"
 }
 
@@ -254,9 +255,6 @@ func (c *fakeCluster) watch(w http.ResponseWriter, r *http.Request, plural strin
 		fakeStatus(w, 410, metav1.StatusReasonExpired, "too old resource version")
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	w.(http.Flusher).Flush()
 	ctx := r.Context()
 	stop := make(chan struct{})
 	defer close(stop)
@@ -267,6 +265,14 @@ func (c *fakeCluster) watch(w http.ResponseWriter, r *http.Request, plural strin
 		case <-stop:
 		}
 	}()
+	c.mu.Lock()
+	for c.held && ctx.Err() == nil && c.epoch == epoch {
+		c.changed.Wait()
+	}
+	c.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	w.(http.Flusher).Flush()
 	next := 0
 	for {
 		c.mu.Lock()

@@ -83,7 +83,7 @@ func (f *feed) version() uint64 {
 // failure with false means that it is too early to say.
 func (f *feed) ready(now time.Time) (bool, *estate.Failure) {
 	f.store.mu.Lock()
-	synced, full := f.store.synced, f.store.full
+	synced, full, listed := f.store.synced, f.store.full, f.store.listed
 	f.store.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,7 +99,9 @@ func (f *feed) ready(now time.Time) (bool, *estate.Failure) {
 	case f.single || f.open:
 		return true, nil
 	case f.opened.IsZero():
-		return false, nil
+		// A list is a reading: it is not held back for the round trip that opens the
+		// watch after it. Where that takes long, it is too early to say more.
+		return now.Sub(listed) <= feedGrace, nil
 	case now.Sub(f.lost) > feedGrace:
 		return false, &estate.Failure{
 			Kind: estate.OutOfReach, Doing: "watch " + f.String(), Detail: "the watch was cut, and is not open again yet",

@@ -3,6 +3,7 @@ package checks
 import (
 	"errors"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -53,8 +54,9 @@ type kubeStore struct {
 	mu      sync.Mutex
 	byName  map[string]*item
 	synced  bool
-	full    bool   // something is missing, because there was too much of it
-	version uint64 // moves with every change
+	listed  time.Time // when all was last replaced by a list
+	full    bool      // something is missing, because there was too much of it
+	version uint64    // moves with every change
 }
 
 // Add satisfies cache.ReflectorStore.
@@ -112,7 +114,7 @@ func (s *kubeStore) Replace(list []any, _ string) error {
 		return errTooMany
 	}
 	s.mu.Lock()
-	s.byName, s.synced, s.full = next, true, false
+	s.byName, s.synced, s.listed, s.full = next, true, time.Now(), false
 	s.version++
 	s.mu.Unlock()
 	s.changed()

@@ -242,6 +242,46 @@ func TestAQuietWatchStaysFresh(t *testing.T) {
 }
 
 // A list of several pages is one picture.
+// What was listed is told before the watch after it is open, and what happens
+// from then on when it is.
+func TestAListIsToldBeforeItsWatchIsOpen(t *testing.T) {
+	t.Parallel()
+	c := newFakeCluster(t)
+	c.usual()
+	c.held = true
+	l := watchLive(t, c.config(userApp()))
+	for _, check := range workloadChecks {
+		l.await("user", check, "read while no watch is open", fine)
+	}
+	c.change(func() { c.held = false })
+	d := deployment("user")
+	d.Status.ReadyReplicas = 1
+	c.put("deployments", d)
+	l.await("user", estate.CheckWorkload, "one ready", ready(1))
+}
+
+// A list alone is good for a moment only.
+func TestAListAloneGrowsOld(t *testing.T) {
+	f := newFeed(deployments, "prod", nil, nil, nil, func() {})
+	if ok, why := f.ready(time.Now()); ok || why != nil {
+		t.Errorf("before anything was listed it is ready %v, %v", ok, why)
+	}
+	if err := f.store.Replace(nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	if ok, why := f.ready(time.Now()); !ok || why != nil {
+		t.Errorf("when it was listed it is ready %v, %v", ok, why)
+	}
+	late := time.Now().Add(feedGrace + time.Second)
+	if ok, why := f.ready(late); ok || why != nil {
+		t.Errorf("when no watch came after it, it is ready %v, %v", ok, why)
+	}
+	f.broken(&estate.Failure{Kind: estate.Denied})
+	if ok, why := f.ready(time.Now()); ok || why == nil || why.Kind != estate.Denied {
+		t.Errorf("when the watch was refused it is ready %v, %v", ok, why)
+	}
+}
+
 func TestManyObjectsComeInPages(t *testing.T) {
 	t.Parallel()
 	c := newFakeCluster(t)

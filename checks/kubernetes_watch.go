@@ -14,6 +14,8 @@ import (
 
 const (
 	passGap = 100 * time.Millisecond // between two looks at what changed
+	// newGap is passGap while there is something that was never told.
+	newGap  = 10 * time.Millisecond
 	postGap = 500 * time.Millisecond // between two posts of one key
 	look    = time.Second            // how often is looked at what time alone changes
 )
@@ -81,7 +83,7 @@ func (w *kubeWatch) run(ctx context.Context, post func(estate.Key, Result)) {
 			return
 		case <-news:
 			if !waiting {
-				gap.Reset(passGap)
+				gap.Reset(w.gap())
 				waiting = true
 			}
 		case <-gap.C:
@@ -100,6 +102,14 @@ func (w *kubeWatch) run(ctx context.Context, post func(estate.Key, Result)) {
 			}
 		}
 	}
+}
+
+// gap is how long changes are collected before they are looked at.
+func (w *kubeWatch) gap() time.Duration {
+	if slices.ContainsFunc(w.keys, func(k *kubeKey) bool { return k.posted.IsZero() }) {
+		return newGap
+	}
+	return passGap
 }
 
 // misconfigured says why nothing can be watched, until ctx ends.
