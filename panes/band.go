@@ -3,6 +3,7 @@ package panes
 import (
 	"time"
 
+	"warroom/internal/incident"
 	"warroom/internal/theme"
 )
 
@@ -11,6 +12,25 @@ type BandInfo struct {
 	Environment, Drill, Mode string    // Mode is READ-ONLY or ARMED
 	Frozen                   time.Time // when the frame was frozen; zero when it is live
 	Share                    bool
+
+	Incident string              // id of the declared incident; empty while there is none, and then the rest is not shown
+	Severity string              // SEV1 to SEV4
+	Elapsed  time.Duration       // T+
+	Phase    incident.PhaseClock // the phase that counts
+	Update   incident.UpdateClock
+	Closed   bool   // the incident is closed: its clocks stand
+	Reading  bool   // this console only reads: another one writes
+	Writer   string // which one; empty when nobody is known to
+	Trouble  string // what is wrong with the journal, one line; empty when nothing is
+}
+
+// BandHeight is how many rows the band wants: a second one for what is wrong with
+// the journal.
+func BandHeight(b BandInfo) int {
+	if b.Trouble != "" {
+		return 2
+	}
+	return 1
 }
 
 // Band is the row on top that never goes away: where we are, whether anything

@@ -46,7 +46,7 @@ func BenchmarkStrip(b *testing.B) {
 	r := guide()
 	f := Frame{Width: 160, Height: 2, Theme: themeOf(b, "default"), Now: now}
 	for b.Loop() {
-		Strip(f, r)
+		Strip(f, r, nil)
 	}
 }
 

@@ -59,8 +59,8 @@ func TestGolden(t *testing.T) {
 			for _, k := range []string{"band of a drill", "band, armed"} {
 				add(k, Band(of(w, 1), goldenBands[k]))
 			}
-			add("strip", Strip(of(w, 2), r))
-			add("strip in one row", Strip(of(w, 1), r))
+			add("strip", Strip(of(w, 2), r, nil))
+			add("strip in one row", Strip(of(w, 1), r, nil))
 			body := h - 4
 			for _, column := range [][2]estate.Plane{{estate.Edge, estate.State}, {estate.Service, estate.Control}} {
 				up, low := Split(r, column[0], column[1], body)

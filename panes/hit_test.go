@@ -71,7 +71,7 @@ func TestDetailSaysWhoIsHitAndWhomToPage(t *testing.T) {
 		t.Errorf("the box reads:\n%s", box)
 	}
 	f.Height = 2
-	if s := text(Strip(f, r)); !strings.Contains(s, "owner database team · page #dba-oncall") {
+	if s := text(Strip(f, r, nil)); !strings.Contains(s, "owner database team · page #dba-oncall") {
 		t.Errorf("the strip reads:\n%s", s)
 	}
 }
@@ -110,7 +110,7 @@ func TestAValueOfBeforeAFailureIsNotTheFailure(t *testing.T) {
 	for what, rows := range map[string][]string{
 		"box":    Plane(f, r, PlaneView{Plane: estate.State}),
 		"detail": func() []string { rows, _ := Detail(f, r, "primary", 0); return rows }(),
-		"strip":  Strip(f, r),
+		"strip":  Strip(f, r, nil),
 	} {
 		s := flat(rows)
 		if strings.Contains(strings.Join(rows, ""), f.Theme.SGR(theme.Fail)+"HEALTHY") {

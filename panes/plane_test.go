@@ -16,7 +16,7 @@ func text(rows []string) string { return ansi.Strip(strings.Join(rows, "\n")) }
 
 // everything draws every pane and the detail of every component.
 func everything(f Frame, r *estate.Readings) []string {
-	rows := Strip(f, r)
+	rows := Strip(f, r, nil)
 	for _, p := range estate.Planes {
 		rows = append(rows, Plane(f, r, PlaneView{Plane: p})...)
 	}
@@ -195,7 +195,7 @@ func TestUnknownAndStale(t *testing.T) {
 
 func TestStripSaysTheWorst(t *testing.T) {
 	f := Frame{Width: 120, Height: 2, Theme: themeOf(t, "default"), Now: now}
-	s := text(Strip(f, guide()))
+	s := text(Strip(f, guide(), nil))
 	for _, want := range []string{"✗ FAIL  PostgreSQL Primary BLOCKED – the current password of app_user is refused", "✗ FAIL 6  ? UNKNOWN 2  ! WARN 5  ✓ OK 4"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("the strip does not say %q:\n%s", want, s)
@@ -206,13 +206,13 @@ func TestStripSaysTheWorst(t *testing.T) {
 		one.Status = estate.OK
 		given[id] = one
 	}
-	if s := text(Strip(f, readingsOf(topology(), given))); !strings.Contains(s, "every component that could be read is well") || strings.Contains(s, "FAIL") {
+	if s := text(Strip(f, readingsOf(topology(), given), nil)); !strings.Contains(s, "every component that could be read is well") || strings.Contains(s, "FAIL") {
 		t.Errorf("a healthy estate reads:\n%s", s)
 	}
 	one := given["vault-primary"]
 	one.Status, one.Reason = estate.Unknown, "no answer"
 	given["vault-primary"] = one
-	if s := text(Strip(f, readingsOf(topology(), given))); !strings.Contains(s, "? UNKNOWN  Vault Primary UNSEALED – no answer") || strings.Contains(s, "well") {
+	if s := text(Strip(f, readingsOf(topology(), given), nil)); !strings.Contains(s, "? UNKNOWN  Vault Primary UNSEALED – no answer") || strings.Contains(s, "well") {
 		t.Errorf("an estate with one component unread reads:\n%s", s)
 	}
 }

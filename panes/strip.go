@@ -4,12 +4,16 @@ import (
 	"fmt"
 
 	"warroom/internal/estate"
+	"warroom/internal/incident"
 	"warroom/internal/theme"
 )
 
 // Strip says the worst thing right now in words, and how many components have
 // each status. It is two rows, or one when the frame is one row high.
-func Strip(f Frame, r *estate.Readings) []string {
+//
+// Of an incident (b, which may be nil) it says the current step of the flow and
+// what n does.
+func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 	var count [5]int
 	if r != nil {
 		for i := range r.All {

@@ -113,7 +113,7 @@ func TestEveryRowIsExactlyAsWideAsItsFrame(t *testing.T) {
 						}
 						exact(t, at("detail"), rows, w)
 					}
-					rows := Strip(f, r)
+					rows := Strip(f, r, nil)
 					if want := min(h, 2); len(rows) != want {
 						t.Fatalf("%s: %d rows", at("strip"), len(rows))
 					}
@@ -160,7 +160,7 @@ func TestASCIIThemeDrawsASCII(t *testing.T) {
 			rows = append(rows, Plane(f, r, PlaneView{Plane: p, Focused: true, Selected: "user-service"})...)
 		}
 		det, _ := Detail(f, r, "postgres-primary", 0)
-		rows = append(append(append(rows, det...), Strip(f, r)...), Band(f, BandInfo{Environment: "préprod", Drill: "日本", Mode: "READ-ONLY"})...)
+		rows = append(append(append(rows, det...), Strip(f, r, nil)...), Band(f, BandInfo{Environment: "préprod", Drill: "日本", Mode: "READ-ONLY"})...)
 		for _, row := range rows {
 			if s := ansi.Strip(row); !plain(s) {
 				t.Fatalf("not ASCII: %q", s)

@@ -177,7 +177,7 @@ func (m *Model) content() string {
 	var strip []string
 	if l.strip > 0 {
 		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all}, c.prose, func() []string {
-			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings), l.body.w, l.strip)
+			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings, nil), l.body.w, l.strip)
 		})
 		key.versions[0] = c.strip.version
 	}
