@@ -5,7 +5,9 @@ import (
 	"io"
 	"time"
 
+	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
+	"warroom/internal/runbook"
 	"warroom/internal/theme"
 )
 
@@ -44,6 +46,25 @@ type Options struct {
 	Snapshot *estate.Snapshot // what is known at the start; required
 	Feed     Feed             // nil: nothing new ever comes
 	Checker  Checker          // nil: checking now is refused with a reason
+
+	// Operator is who records: the name before every event of this console.
+	Operator string
+	// Runbook is the procedure that is shown before an incident is declared, and
+	// that one is declared with; nil: there is no flow, checklist or incident.
+	Runbook *runbook.Runbook
+	// Casebook keeps the incidents; nil: none can be declared or resumed.
+	Casebook Casebook
+	// Book is an incident that is open from the start; nil offers to resume one
+	// that Casebook lists as open.
+	Book Book
+	// Sense answers the sensors of the runbook; nil answers none. It is called
+	// where Derive is, never from Update.
+	Sense func(*estate.Readings, time.Time) diagnosis.Findings
+	// Sender sends status updates; nil, or one without places, sends nowhere.
+	Sender Sender
+	// Alert is when the alert was raised that an incident would answer; zero when
+	// that is not known.
+	Alert time.Time
 
 	// Start runs in a goroutine of its own once the first frame is on the
 	// screen: what takes time at the start belongs here. Its context ends with
