@@ -55,8 +55,8 @@ type Cadence struct {
 type FlowPhase struct {
 	ID    string        `yaml:"id" req:"true" doc:"unique within the runbook"`
 	Title string        `yaml:"title" req:"true" doc:"what the phase is called, for example Assess"`
-	From  time.Duration `yaml:"from" doc:"when it begins, counted from T0"`
-	To    time.Duration `yaml:"to" req:"true" doc:"when it should have ended, counted from T0"`
+	From  time.Duration `yaml:"from" max:"365d" doc:"when it begins, counted from T0"`
+	To    time.Duration `yaml:"to" req:"true" min:"1s" max:"365d" doc:"when it should have ended, counted from T0"`
 	Leave string        `yaml:"leave" doc:"the condition for leaving it"`
 	Nodes []Node        `yaml:"nodes" req:"true" doc:"its nodes: the main line in order, and the side nodes"`
 }
@@ -96,8 +96,8 @@ const (
 type ListPhase struct {
 	ID    string        `yaml:"id" req:"true" doc:"unique within the runbook"`
 	Title string        `yaml:"title" req:"true" doc:"what the phase is called, for example Immediate response"`
-	From  time.Duration `yaml:"from" doc:"when it begins, counted from T0"`
-	To    time.Duration `yaml:"to" req:"true" doc:"when it should have ended, counted from T0"`
+	From  time.Duration `yaml:"from" max:"365d" doc:"when it begins, counted from T0"`
+	To    time.Duration `yaml:"to" req:"true" min:"1s" max:"365d" doc:"when it should have ended, counted from T0"`
 	Mode  Mode          `yaml:"mode" req:"true" enum:"read-do,do-confirm" doc:"how it is worked"`
 	Leave string        `yaml:"leave" doc:"the condition for leaving it"`
 	// Owned is whether its items carry an owner and a due date.
@@ -116,7 +116,7 @@ type Item struct {
 	Expect string        `yaml:"expect" doc:"the value that settles it, at most 40 cells"`
 	Killer bool          `yaml:"killer" doc:"whether skipping it has ended badly: first in its phase, marked, and its value is typed"`
 	Sense  string        `yaml:"sense" doc:"the sensor that makes it ready; absent means a person's word"`
-	Due    time.Duration `yaml:"due" doc:"default due date of an owned item, counted from recovery"`
+	Due    time.Duration `yaml:"due" max:"365d" doc:"default due date of an owned item, counted from recovery"`
 	// Forward lists verdicts of the flow that bring the item to the top of the
 	// list, whatever phase it is in.
 	Forward []string `yaml:"forward_when" doc:"verdicts (expired, stuck, compromised) that bring it to the top of the list"`
