@@ -82,7 +82,7 @@ func newRootCommand() *cobra.Command {
 	cmd.PersistentFlags().String("config", "", "the warroom.yaml to use")
 	look.flags(cmd)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	cmd.AddCommand(newDrillCommand(), newCheckCommand(), newInitCommand(), newConfigCommand())
+	cmd.AddCommand(newDrillCommand(), newCheckCommand(), newInitCommand(), newConfigCommand(), newRunbookCommand())
 	return cmd
 }
 
