@@ -75,8 +75,26 @@ func monitorKeyOf(p *postgres) monitorKey {
 // monitorPool is the one connection for monitoring reads of a server.
 type monitorPool struct {
 	owner   *postgres
-	turn    chan struct{} // held by whoever uses session
+	turn    chan struct{} // held by whoever uses what follows
 	session *clients.PostgresSession
+	lag     lagRead
+}
+
+// lagShared is how long what a server said of its replication serves the other
+// components on it: they are due together, and it is the same for all of them.
+const lagShared = 2 * time.Second
+
+// lagRead is what a server last said of its replication, when, and to whom.
+type lagRead struct {
+	by   estate.ID
+	at   time.Time
+	says estate.Replication
+}
+
+// serves reports whether another component's read of a moment ago answers id.
+func (l lagRead) serves(id estate.ID, now time.Time) bool {
+	age := now.Sub(l.at)
+	return l.by != "" && l.by != id && age >= 0 && age < lagShared
 }
 
 // read runs one statement on the monitoring connection, which is made when there
@@ -281,43 +299,57 @@ func (p *postgres) unprivileged(doing string) error {
 func (p *postgres) replication(ctx context.Context) Result {
 	doing := "read replication at " + p.place()
 	var out estate.Replication
+	var at time.Time // of another component's read that answers
 	err := p.monitor.read(ctx, doing, func(s *clients.PostgresSession) error {
-		out = estate.Replication{}
-		err := s.Read(ctx, doing, sqlRecovery, nil, func(scan func(...any) error) error { return scan(&out.InRecovery) })
-		if err != nil {
-			return err
-		}
-		if out.InRecovery {
-			return s.Read(ctx, doing, sqlReplay, nil, func(scan func(...any) error) error {
-				var last *float64
-				if err := scan(&out.LagBytes, &out.Paused, &out.Connected, &last); err != nil {
-					return err
-				}
-				if last != nil {
-					out.LastReplay = epochTime(*last)
-				}
-				return nil
-			})
-		}
-		seesAll := true
-		err = s.Read(ctx, doing, sqlStandbys, nil, func(scan func(...any) error) error {
-			var one estate.Standby
-			if err := scan(&seesAll, &one.Name, &one.State, &one.LagBytes); err != nil {
-				return err
-			}
-			if len(out.Standbys) < standbyLimit {
-				one.Name, one.State = p.text(one.Name, 64), p.text(one.State, 32)
-				out.Standbys = append(out.Standbys, one)
-			}
+		if l := p.monitor.lag; l.serves(p.id, time.Now()) {
+			out, at = l.says, l.at
 			return nil
-		})
-		if err == nil && !seesAll {
-			err = p.unprivileged(doing)
+		}
+		read, err := p.lag(ctx, s, doing)
+		if out, at = read, (time.Time{}); err == nil {
+			p.monitor.lag = lagRead{by: p.id, at: time.Now(), says: out}
 		}
 		return err
 	})
 	if err != nil {
 		return p.failed(ctx, err, doing)
 	}
-	return Result{Data: out}
+	return Result{Data: out, At: at}
+}
+
+// lag asks a server for its replication.
+func (p *postgres) lag(ctx context.Context, s *clients.PostgresSession, doing string) (out estate.Replication, err error) {
+	err = s.Read(ctx, doing, sqlRecovery, nil, func(scan func(...any) error) error { return scan(&out.InRecovery) })
+	if err != nil {
+		return out, err
+	}
+	if out.InRecovery {
+		err = s.Read(ctx, doing, sqlReplay, nil, func(scan func(...any) error) error {
+			var last *float64
+			if err := scan(&out.LagBytes, &out.Paused, &out.Connected, &last); err != nil {
+				return err
+			}
+			if last != nil {
+				out.LastReplay = epochTime(*last)
+			}
+			return nil
+		})
+		return out, err
+	}
+	seesAll := true
+	err = s.Read(ctx, doing, sqlStandbys, nil, func(scan func(...any) error) error {
+		var one estate.Standby
+		if err := scan(&seesAll, &one.Name, &one.State, &one.LagBytes); err != nil {
+			return err
+		}
+		if len(out.Standbys) < standbyLimit {
+			one.Name, one.State = p.text(one.Name, 64), p.text(one.State, 32)
+			out.Standbys = append(out.Standbys, one)
+		}
+		return nil
+	})
+	if err == nil && !seesAll {
+		err = p.unprivileged(doing)
+	}
+	return out, err
 }

@@ -14,9 +14,10 @@ import (
 )
 
 // describedFresh is how long a secret's description serves others than who asked
-// for it: the check of the secret itself, and the reads of its labels, come
-// together and are one call.
-const describedFresh = time.Second
+// for it, as long as its values do: the check of the secret itself, and the reads
+// of its labels, are due together and are one call, also where so many are due
+// that the last of them begins a moment after the first.
+const describedFresh = storedFresh
 
 // described is what was just read of the descriptions of an account's secrets.
 type described struct {
@@ -44,7 +45,7 @@ type labels struct {
 }
 
 // Describe reads the description of a secret, or returns one that a read of its
-// labels brought within the last second, and when that was. Its error is the SDK's.
+// labels brought a moment ago, and when that was. Its error is the SDK's.
 func (a *AWS) Describe(ctx context.Context, secretID string) (*secretsmanager.DescribeSecretOutput, time.Time, error) {
 	var out *secretsmanager.DescribeSecretOutput
 	d, err := a.describe(ctx, secretID, true, func(o *secretsmanager.DescribeSecretOutput) { out = o })

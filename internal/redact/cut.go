@@ -20,13 +20,13 @@ func byBeginning(forms map[string]struct{}) map[string][]string {
 }
 
 // scrubCut masks what stands before an ellipsis and begins a known form.
-func (s *state) scrubCut(text string) string {
+func (f *finder) scrubCut(text string) string {
 	if !strings.Contains(text, ellipsis) {
 		return text
 	}
 	parts := strings.Split(text, ellipsis)
 	for i, part := range parts[:len(parts)-1] {
-		if at := s.cutAt(part); at >= 0 {
+		if at := f.cutAt(part); at >= 0 {
 			parts[i] = part[:at] + Mask
 		}
 	}
@@ -35,9 +35,9 @@ func (s *state) scrubCut(text string) string {
 
 // cutAt is where in text the beginning of a form starts that runs to its end, or
 // -1.
-func (s *state) cutAt(text string) int {
-	for at := max(0, len(text)-s.longest); at+beginning <= len(text); at++ {
-		for _, form := range s.beginnings[text[at:at+beginning]] {
+func (f *finder) cutAt(text string) int {
+	for at := max(0, len(text)-f.longest); at+beginning <= len(text); at++ {
+		for _, form := range f.beginnings[text[at:at+beginning]] {
 			if strings.HasPrefix(form, text[at:]) {
 				return at
 			}

@@ -3,6 +3,7 @@ package redact
 import (
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,12 +31,26 @@ type Net struct {
 
 // state is immutable once published.
 type state struct {
-	values   map[string]struct{}
-	forms    map[string]struct{}
-	replacer *strings.Replacer
+	values map[string]struct{}
+	forms  map[string]struct{}
+	// What finds the forms in a text is made when the first text comes: values come
+	// by the hundred, and each of them makes a new state.
+	finder func() *finder
+}
 
+// finder finds forms in texts.
+type finder struct {
+	replacer   *strings.Replacer
 	beginnings map[string][]string // forms by their first bytes
 	longest    int                 // length of the longest form
+}
+
+func newFinder(forms map[string]struct{}) *finder {
+	f := &finder{replacer: replacer(forms), beginnings: byBeginning(forms)}
+	for form := range forms {
+		f.longest = max(f.longest, len(form))
+	}
+	return f
 }
 
 // Register makes values known, each with its encodings. A value shorter than
@@ -52,12 +67,7 @@ func (n *Net) Register(values ...string) {
 	defer n.mu.Unlock()
 	next := &state{values: map[string]struct{}{}, forms: map[string]struct{}{}}
 	if old := n.state.Load(); old != nil {
-		for v := range old.values {
-			next.values[v] = struct{}{}
-		}
-		for f := range old.forms {
-			next.forms[f] = struct{}{}
-		}
+		next.values, next.forms = maps.Clone(old.values), maps.Clone(old.forms)
 	}
 	for _, v := range values {
 		if !fit(v) {
@@ -68,11 +78,7 @@ func (n *Net) Register(values ...string) {
 			next.forms[f] = struct{}{}
 		}
 	}
-	next.replacer = replacer(next.forms)
-	next.beginnings = byBeginning(next.forms)
-	for f := range next.forms {
-		next.longest = max(next.longest, len(f))
-	}
+	next.finder = sync.OnceValue(func() *finder { return newFinder(next.forms) })
 	n.state.Store(next)
 }
 
@@ -91,9 +97,6 @@ func fit(v string) bool { return len(v) >= Least && !strings.Contains(Mask, v) }
 // replacer looks for the longest forms first, so that a value is not left half
 // standing because a part of it is known as well.
 func replacer(forms map[string]struct{}) *strings.Replacer {
-	if len(forms) == 0 {
-		return nil
-	}
 	list := byLength(forms)
 	pairs := make([]string, 0, 2*len(list))
 	for _, f := range list {
@@ -109,13 +112,14 @@ func (n *Net) Scrub(text string) string {
 		return text
 	}
 	s := n.state.Load()
-	if s == nil || s.replacer == nil || len(text) < Least {
+	if s == nil || len(s.forms) == 0 || len(text) < Least {
 		return text
 	}
+	f := s.finder()
 	for range passes {
-		next := s.replacer.Replace(text)
+		next := f.replacer.Replace(text)
 		if next == text {
-			return s.scrubCut(text)
+			return f.scrubCut(text)
 		}
 		text = next
 	}
