@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 
 	"warroom/internal/config"
@@ -91,6 +95,43 @@ func TestKubernetesClient(t *testing.T) {
 }
 
 // stderr is what is written to the standard error while f runs.
+// What is asked of a cluster at once, by whichever of its clients, takes one
+// handshake and not one each.
+func TestKubernetesClientsShareAConnection(t *testing.T) {
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","items":[]}`)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.StartTLS()
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	all, err := kubernetesOf(t, config.KubernetesCluster{Kubeconfig: kubeconfig(t, server.URL, ca), Context: "prod"}).Clients()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, plural := range []string{"pods", "secrets", "events", "configmaps", "services", "endpoints", "nodes", "namespaces"} {
+		wg.Go(func() {
+			if _, err := all.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: plural}).Namespace("prod").List(t.Context(), metav1.ListOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	// One that comes in the moment between the connection's being made and its
+	// being shared may begin one of its own.
+	if n := connections.Load(); n > 3 {
+		t.Errorf("8 requests made %d connections", n)
+	}
+}
+
 func stderr(t *testing.T, f func()) string {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))

@@ -14,15 +14,17 @@ var kubernetesLimits = bodyLimits{bytes: 32 << 20, free: 4 << 20, nests: 4 << 20
 const watchedObject = 8 << 20
 
 // kubernetesTransport bounds what a cluster answers: client-go reads any answer
-// whole into memory.
+// whole into memory. The watches of a cluster begin together, and share one
+// connection from the first.
 type kubernetesTransport struct {
 	next  http.RoundTripper
 	turns turns
+	first firstConnection
 }
 
 // RoundTrip satisfies http.RoundTripper.
 func (t *kubernetesTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := t.next.RoundTrip(req)
+	res, err := t.first.roundTrip(t.next, req)
 	if err != nil {
 		return nil, err
 	}
