@@ -19,6 +19,14 @@ type (
 // passed, may take: one part in this many.
 const rereadShare = 200
 
+// Deriving what came in takes one part in freshShare of a core: the rest of the time
+// a machine in trouble has for others. What came in waits for that, at most
+// freshMost, but not what was read of a component for the first time.
+const (
+	freshShare = 10
+	freshMost  = 800 * time.Millisecond
+)
+
 // pump turns snapshots and the passing of time into pictures. Its goroutine
 // reads the feed; next is the one command, armed again after each message.
 type pump struct {
@@ -33,6 +41,7 @@ type pump struct {
 
 	// of the one running next
 	snap    *estate.Snapshot
+	fresh   bool // snap was not derived yet
 	last    Picture
 	derived time.Time
 	cost    time.Duration
@@ -88,24 +97,51 @@ func (p *pump) next() tea.Msg {
 	now := p.clock()
 	tick := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
 	defer tick.Stop()
-	fresh := false
-	select {
-	case <-p.ctx.Done():
-		return nil
-	case err := <-p.errs:
-		return feedErrMsg{err}
-	case p.snap = <-p.snaps:
-		fresh = true
-	case <-tick.C:
+	rested := time.NewTimer(p.rest(time.Now()))
+	defer rested.Stop()
+	ready := rested.C
+	for waiting := true; waiting; {
+		select {
+		case <-p.ctx.Done():
+			return nil
+		case err := <-p.errs:
+			return feedErrMsg{err}
+		case p.snap = <-p.snaps:
+			p.fresh = true
+			waiting = p.rest(time.Now()) > 0 && !p.news()
+		case <-ready:
+			ready, waiting = nil, !p.fresh
+		case <-tick.C:
+			waiting = false
+		}
 	}
 	began := time.Now()
 	now = p.clock()
-	if !fresh && began.Sub(p.derived) < p.cost*rereadShare {
+	if !p.fresh && began.Sub(p.derived) < p.cost*rereadShare {
 		p.last = p.last.next(p.last.Readings, now) // ages only
 		return pictureMsg(p.last)
 	}
 	p.last = p.last.next(p.readings(now), now)
+	p.fresh = false
 	p.derived = time.Now()
 	p.cost = p.derived.Sub(began)
 	return pictureMsg(p.last)
+}
+
+// rest is how long a snapshot waits before it is derived.
+func (p *pump) rest(now time.Time) time.Duration {
+	return min((freshShare-1)*p.cost, freshMost) - now.Sub(p.derived)
+}
+
+// news reports whether something was read for the first time of a component since
+// the last picture.
+func (p *pump) news() bool {
+	shown := p.last.Readings.Snapshot
+	for i := range p.snap.Topology.Components {
+		id := p.snap.Topology.Components[i].ID
+		if shown.Changed(id) == 0 && p.snap.Changed(id) != 0 {
+			return true
+		}
+	}
+	return false
 }
