@@ -84,7 +84,7 @@ func TestGlossaryExplainsWhatIsShown(t *testing.T) {
 	if s := text(rows); !strings.Contains(s, "Figures of Access Monitor") || !strings.Contains(s, "Failed auths") || !strings.Contains(s, "thresholds.anomaly_factor") || total < 200 {
 		t.Errorf("%d rows:\n%s", total, s)
 	}
-	rows, total = Glossary(f, r, "", "anomaly median", 0)
+	rows, total = Glossary(f, r, "", "anomaly quartile", 0)
 	if s := text(rows); !strings.Contains(s, "Anomaly detection") || strings.Contains(s, "Seal status") || total > 12 {
 		t.Errorf("%d rows:\n%s", total, s)
 	}

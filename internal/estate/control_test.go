@@ -2,6 +2,7 @@ package estate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,11 +288,13 @@ func TestAccessMonitor(t *testing.T) {
 		detectionStatus Status
 	}{
 		{"as usual", auths(9, -1, 4, 6, 5), "ON", "none", OK, "TRACKED", OK},
-		{"exactly at the factor", auths(15, -1, 4, 6, 5), "ON", "none", OK, "TRACKED", OK},
-		{"above the factor", auths(16, -1, 4, 6, 5), "ON", "1 source", Warn, "FAILING", OK},
+		{"exactly at the factor", auths(15, -1, 5, 6, 5, 7, 5), "ON", "none", OK, "TRACKED", OK},
+		{"above the factor", auths(16, -1, 5, 6, 5, 7, 5), "ON", "1 source", Warn, "FAILING", OK},
 		{"above, and under the floor", auths(9, -1, 1, 0, 0, 1), "ON", "none", OK, "TRACKED", OK},
 		{"at the floor after nothing", auths(10, -1, 0, 0), "ON", "1 source", Warn, "FAILING", OK},
 		{"one wild window does not raise the usual", auths(40, -1, 5, 5, 500), "ON", "1 source", Warn, "FAILING", OK},
+		{"trouble that has lasted for most of the windows is not usual", auths(60, -1, slices.Concat(slices.Repeat([]float64{60}, 17), slices.Repeat([]float64{5}, 7))...), "ON", "1 source", Warn, "FAILING", OK},
+		{"what has lasted for all of them is", auths(60, -1, slices.Repeat([]float64{60}, 24)...), "ON", "none", OK, "TRACKED", OK},
 		{"no history", auths(1000, -1), "OFF", "none", Warn, "DEGRADED", Warn},
 		{"a share that fails", auths(70, 100, 70, 70), "ON", "none", Fail, "FAILING", OK},
 		{"a share that warns", auths(10, 100, 10, 10), "ON", "none", Warn, "FAILING", OK},

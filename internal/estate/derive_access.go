@@ -150,26 +150,25 @@ func (d *derivation) failedStatus(share float64) Status {
 	return OK
 }
 
-// unusual compares a window with those before it: the median of the earlier ones
-// is what is usual.
+// unusual compares a window with those before it. What is usual is the lower
+// quartile of the earlier ones: their median would be that of the trouble itself
+// as soon as it has lasted for half of them.
 func (d *derivation) unusual(x *FailedAuths) (usual float64, odd bool) {
 	if len(x.Earlier) == 0 {
 		return 0, false
 	}
-	usual = median(x.Earlier)
+	usual = lowerQuartile(x.Earlier)
 	return usual, x.Failed >= d.t.Rules.AnomalyFloor && x.Failed > d.t.Rules.AnomalyFactor*usual
 }
 
-// median is the middle of some numbers, of an even count the mean of the two
-// middle ones.
-func median(all []float64) float64 {
-	sorted := slices.Clone(all)
-	slices.Sort(sorted)
-	n := len(sorted)
-	if n%2 == 1 {
-		return sorted[n/2]
-	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
+// lowerQuartile is the value that a quarter of some numbers do not exceed, between
+// two of them in proportion.
+func lowerQuartile(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	at := float64(len(sorted)-1) / 4
+	low := int(at)
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
 // anomalies says of how many sources it is known what is usual, and which are out
@@ -187,7 +186,7 @@ func (d *deriver) anomalies(sources []seen[FailedAuths]) {
 		}
 		with++
 		if usual, is := d.unusual(&v.data); is && !v.stale {
-			odd = append(odd, fmt.Sprintf("%s: %s in %s, usually %s (median of the %s before)",
+			odd = append(odd, fmt.Sprintf("%s: %s in %s, usually %s (lower quartile of the %s before)",
 				name, thousands(int(v.data.Failed)), Span(v.data.Window), whole(usual), count(len(v.data.Earlier), "window")))
 		}
 	}
@@ -198,7 +197,7 @@ func (d *deriver) anomalies(sources []seen[FailedAuths]) {
 	case len(without) > 0:
 		word, status, note = "PARTIAL", Warn, "no history of "+strings.Join(without, ", ")
 	}
-	formula := fmt.Sprintf("ON when every source has earlier windows to compare with. ANOMALY: more failed in this window than %s × the median of the earlier ones (thresholds.anomaly_factor), and at least %s (thresholds.anomaly_floor)",
+	formula := fmt.Sprintf("ON when every source has earlier windows to compare with. ANOMALY: more failed in this window than %s × the lower quartile of the earlier ones (thresholds.anomaly_factor), and at least %s (thresholds.anomaly_floor)",
 		strings.TrimSuffix(fmt.Sprintf("%.1f", d.t.Rules.AnomalyFactor), ".0"), whole(d.t.Rules.AnomalyFloor))
 	f := x.fact("Anomaly detection", word, status, note)
 	f.Formula = formula

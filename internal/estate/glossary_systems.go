@@ -172,7 +172,7 @@ var controlTerms = []Term{
 	},
 	{Name: "Anomaly detection, anomaly", Figures: []string{"Anomaly detection", "Anomalies"}, Kinds: []Kind{KindAccessMonitor},
 		Means:   "Whether a source fails more than it usually does. ON when every source has earlier windows to compare with, PARTIAL when some have, OFF when none has.",
-		Formula: "anomaly: failed in this window > thresholds.anomaly_factor × the median of the earlier windows, and ≥ thresholds.anomaly_floor",
+		Formula: "anomaly: failed in this window > thresholds.anomaly_factor × the lower quartile of the earlier windows, and ≥ thresholds.anomaly_floor",
 		Window:  "windows.access, compared with the windows of that length before it",
 		Keys:    []string{"windows.access", "thresholds.anomaly_factor", "thresholds.anomaly_floor"},
 	},
