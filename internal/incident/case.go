@@ -15,15 +15,17 @@ type Case struct {
 
 // Listed is one incident in a list of them.
 type Listed struct {
-	ID       string
-	Summary  string
-	Severity string
-	Drill    string
-	Started  time.Time
-	Closed   time.Time // zero while it is open
-	LastAt   time.Time
-	Writer   string // who has it open now; empty when nobody
-	Trouble  string // why it cannot be read; empty when it can
+	ID          string
+	Summary     string
+	Severity    string
+	Environment string
+	Drill       string // the scenario; empty when it is no drill
+	Started     time.Time
+	Recovered   time.Time // zero while service is not back
+	Closed      time.Time // zero while it is open
+	LastAt      time.Time
+	Writer      string // who has it open now; empty when nobody
+	Trouble     string // why it cannot be read; empty when it can
 }
 
 // Query asks for a part of a timeline.
