@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	// systems
 	"internal/clients": {"internal/config", "internal/estate", "internal/redact"}, // makes what it reads known to the net
 	"checks":           {"internal/clients", "internal/config", "internal/estate"},
+	"internal/archive": {"internal/journal", "internal/incident", "internal/runbook", "internal/redact"},
 	"actions":          {"internal/plan", "internal/incident", "internal/clients", "internal/estate"},
 	"internal/drill":   {"internal/config"},
 	// people
