@@ -28,7 +28,7 @@ const (
 // How wide texts may be, in cells.
 const (
 	wideName    = 60
-	wideTitle   = 40 // of phases and lists' calls
+	wideTitle   = 40 // of phases, and completion calls
 	wideNode    = 26 // titles of nodes and groups: they stand in boxes
 	wideText    = 60 // what a node asks, and verb and object of an item
 	wideExpect  = 40
@@ -85,6 +85,8 @@ func (v *validator) text(path, s string, width int) {
 	switch n := ansi.StringWidth(s); {
 	case strings.ContainsFunc(s, hidden):
 		v.add(path, "", "holds characters that are not drawn; expected one line of text")
+	case n == 0 && s != "":
+		v.add(path, "", "shows nothing; expected one line of text")
 	case s != strings.TrimSpace(s):
 		v.add(path, "", "begins or ends with a space; expected one line of text")
 	case n > width:
