@@ -12,13 +12,14 @@ import (
 	"warroom/internal/decode"
 )
 
-// How much there may be of everything. Views are drawn for these numbers: a phase
-// of the checklist fits a screen of 100×30 without scrolling.
+// How much there may be of everything: more can be drawn, but not overlooked. A
+// phase of the checklist fits a screen of 100×30 without scrolling.
 const (
 	maxPhases   = 9  // of the flow, and of the checklist
 	maxMain     = 9  // nodes of a main line
 	maxRows     = 9  // nodes in a column of a matrix
-	maxColumns  = 2  // of a matrix
+	maxSides    = 3  // side nodes beside one node
+	maxColumns  = 4  // of a matrix
 	maxLines    = 9  // lines of a matrix node
 	maxItems    = 9  // of a phase of the checklist
 	maxLessons  = 20 //

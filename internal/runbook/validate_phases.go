@@ -34,8 +34,8 @@ func (v *validator) flowPhase(p *FlowPhase, at string) {
 
 // line checks a phase that is a main line with side nodes.
 func (v *validator) line(p *FlowPhase, at string) {
-	var main []string            // ids
-	sides := map[string]string{} // main-line id to the side node beside it
+	var main []string         // ids
+	sides := map[string]int{} // how many stand beside a node of the main line
 	for i := range p.Nodes {
 		if p.Nodes[i].Beside == "" && p.Nodes[i].ID != "" {
 			main = append(main, p.Nodes[i].ID)
@@ -44,17 +44,17 @@ func (v *validator) line(p *FlowPhase, at string) {
 	v.many(at+".nodes", len(main), maxMain, "nodes in its main line")
 	for i := range p.Nodes {
 		n, at := &p.Nodes[i], decode.Index(at+".nodes", i)
-		switch other := sides[n.Beside]; {
+		switch {
 		case n.Group != "":
 			v.add(at+".group", "", "stands in a phase whose first node has no group; expected all nodes of a phase with a group, or none")
 			continue
 		case n.Beside == "":
 		case !slices.Contains(main, n.Beside):
 			v.add(at+".beside", decode.DidYouMean(n.Beside, main), "there is no main-line node of this id in the phase; expected %s", decode.List(main))
-		case other != "":
-			v.add(at+".beside", "", "%q stands beside it already; expected one side node at most", other)
 		default:
-			sides[n.Beside] = n.ID
+			if sides[n.Beside]++; sides[n.Beside] > maxSides {
+				v.add(at+".beside", "", "%d nodes stand beside it already; expected at most that", maxSides)
+			}
 		}
 		if n.Leads != "" {
 			v.add(at+".leads_to", "", "is for the nodes of a matrix; this one has no group")
