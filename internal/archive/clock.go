@@ -1,0 +1,54 @@
+package archive
+
+import "time"
+
+// clockSlack is how far the wall clock may move against the time that passed
+// before that is told: what a time service slews stays below it.
+const clockSlack = 2 * time.Second
+
+// moment is one look at the clock.
+type moment struct {
+	wall   time.Time     // UTC, without a monotonic part
+	passed time.Duration // really passed since the session began
+}
+
+// looks makes a function that looks at a clock. Where the clock's times have a
+// monotonic part, passed rests on it.
+func looks(clock func() time.Time) func() moment {
+	start := clock()
+	return func() moment {
+		t := clock()
+		return moment{wall: t.Round(0).UTC(), passed: t.Sub(start)}
+	}
+}
+
+// stamper gives events their time: the wall clock's, but never before the event
+// before. While the wall clock stands behind that one, because it was set back,
+// time goes on from there by what really passed. A clock that was set forward, or
+// a machine that slept, is followed.
+type stamper struct {
+	look func() moment
+	seen moment    // the last look
+	at   time.Time // what was stamped then
+}
+
+func newStamper(look func() moment) *stamper {
+	now := look()
+	return &stamper{look: look, seen: now, at: now.wall}
+}
+
+// stamp is the time of an event that happens now, and by how much the clock was
+// set since the last look; 0 when it was not.
+func (s *stamper) stamp() (at time.Time, set time.Duration) {
+	now := s.look()
+	passed := max(0, now.passed-s.seen.passed)
+	if jump := now.wall.Sub(s.seen.wall) - passed; jump.Abs() > clockSlack {
+		set = jump
+	}
+	at = now.wall
+	if at.Before(s.at) {
+		at = s.at.Add(passed)
+	}
+	s.seen, s.at = now, at
+	return at, set
+}

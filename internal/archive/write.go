@@ -1,0 +1,234 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"warroom/internal/incident"
+	"warroom/internal/journal"
+)
+
+// entry is what one call of Record wants written, together.
+type entry struct {
+	events   []incident.Event
+	payloads [][]byte
+	taken    bool // it is being written: too late to take it back
+	done     chan error
+}
+
+// write makes the session the writer of a journal that it has read, or that is
+// new.
+func (s *Session) write(writer recorder, recovery *journal.Recovery) error {
+	reader, err := journal.Read(s.folder)
+	if err != nil {
+		return fmt.Errorf("read the journal of incident %s: %w", s.id, err)
+	}
+	s.reader, s.writer = reader, writer
+	look := s.store.options.look
+	if look == nil {
+		look = looks(s.store.options.Clock)
+	}
+	s.stamper = newStamper(look)
+	if recovery != nil {
+		s.repaired = strings.Join(recovery.Lines, "; ")
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go s.commit(ctx)
+	return nil
+}
+
+// resume takes an incident up as its writer, and records that.
+func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *journal.Recovery) error {
+	if err := s.write(writer, recovery); err != nil {
+		_ = writer.Close()
+		return err
+	}
+	err := s.load(ctx, func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(writer.Head()) })
+	if err != nil {
+		_ = s.end("")
+		return err
+	}
+	events := []incident.Event{s.moved("resumed")}
+	for _, line := range recovery.Lines {
+		events = append(events, incident.New("", incident.JournalMoved{What: line}))
+	}
+	if err := s.Record(ctx, events...); err != nil {
+		// Nothing can be recorded, and all can be read: that is worth more than none.
+		s.mu.Lock()
+		s.damage = fmt.Sprintf("nothing can be recorded: %v", err)
+		s.publish(func(*incident.Case) {})
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// Record makes events durable, in order and together, and returns when they are:
+// the Case that Next returns then holds them. Their Seq and At are given here.
+// After an error none of them is recorded, with one exception that the error
+// names: a disk that does not answer may have taken them.
+func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	wanted, err := s.enqueue(events)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-wanted.done:
+		return err
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	if !wanted.taken {
+		s.queue = slices.DeleteFunc(s.queue, func(e *entry) bool { return e == wanted })
+		s.mu.Unlock()
+		return fmt.Errorf("record in incident %s: %w: nothing of it was written", s.id, ctx.Err())
+	}
+	s.mu.Unlock()
+	limit := time.NewTimer(closeWait)
+	defer limit.Stop()
+	select {
+	case err := <-wanted.done:
+		return err
+	case <-limit.C:
+		return fmt.Errorf("record in incident %s: the disk does not answer: it may have been written, or not: the timeline will show", s.id)
+	}
+}
+
+// enqueue stamps and encodes events and puts them in line. The order in line is
+// the order of the journal.
+func (s *Session) enqueue(events []incident.Event) (*entry, error) {
+	clean := make([]incident.Event, len(events))
+	for i, e := range events {
+		clean[i] = scrubbed(e, s.store.options.Scrub)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.writer == nil:
+		return nil, &ReadOnly{ID: s.id, Who: s.current.Writer, Why: s.standing}
+	case s.closed:
+		return nil, fmt.Errorf("record in incident %s: %w", s.id, ErrClosed)
+	}
+	at, set := s.stamper.stamp()
+	if set != 0 {
+		clean = slices.Insert(clean, 0, incident.New("", incident.ClockSet{By: set}))
+	}
+	wanted := &entry{done: make(chan error, 1)}
+	for _, e := range clean {
+		if err := wanted.add(e, at); err != nil {
+			return nil, fmt.Errorf("record in incident %s: %w", s.id, err)
+		}
+	}
+	s.queue = append(s.queue, wanted)
+	s.rouse()
+	return wanted, nil
+}
+
+// add encodes an event. What is folded later is what the bytes say.
+func (w *entry) add(e incident.Event, at time.Time) error {
+	e.Seq, e.At = 0, at
+	payload, err := incident.Encode(e)
+	if err != nil {
+		return err
+	}
+	read, err := incident.Decode(0, payload)
+	if err != nil {
+		return fmt.Errorf("the event %q cannot be read back, which is a fault of warroom: %w", e.Kind, err)
+	}
+	w.payloads = append(w.payloads, payload)
+	w.events = append(w.events, read)
+	return nil
+}
+
+// rouse wakes the goroutine that writes.
+func (s *Session) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// commit writes what is in line until the session ends: everything that came
+// while the disk was busy goes with the next sync.
+func (s *Session) commit(ctx context.Context) {
+	defer close(s.ended)
+	for {
+		if group := s.group(); len(group) > 0 {
+			s.settle(group)
+			continue
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			if group := s.group(); len(group) > 0 {
+				s.settle(group)
+			}
+			return
+		}
+	}
+}
+
+// group is everything in line.
+func (s *Session) group() []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	group := s.queue
+	s.queue = nil
+	for _, e := range group {
+		e.taken = true
+	}
+	return group
+}
+
+// settle writes a group, publishes what it made of the incident, and only then
+// says that it is recorded.
+func (s *Session) settle(group []*entry) {
+	before := s.writer.Trouble()
+	var payloads [][]byte
+	for _, e := range group {
+		payloads = append(payloads, e.payloads...)
+	}
+	head, err := s.writer.Append(payloads...)
+	s.mu.Lock()
+	if err == nil {
+		seq := head.Seq - uint64(len(payloads))
+		for _, e := range group {
+			for _, event := range e.events {
+				seq++
+				event.Seq = seq
+				s.take(event)
+			}
+		}
+		s.damage = ""
+	} else {
+		err = fmt.Errorf("record in incident %s: %w", s.id, err)
+		s.damage = "NOT RECORDED: " + err.Error()
+	}
+	s.publish(func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(s.writer.Head()) })
+	s.mu.Unlock()
+	for _, e := range group {
+		e.done <- err
+	}
+	if now := s.writer.Trouble(); err == nil && now != before && now != "" {
+		s.tellTrouble(now)
+	}
+}
+
+// tellTrouble puts what became of the journal into the journal, where that still
+// takes something.
+func (s *Session) tellTrouble(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, _ := s.stamper.stamp()
+	note := &entry{done: make(chan error, 1)}
+	if note.add(incident.New("", incident.JournalMoved{What: what}), at) == nil {
+		s.queue = append(s.queue, note)
+		s.rouse()
+	}
+}
