@@ -40,6 +40,18 @@ func (s Status) Code() string {
 // MarshalText makes Status its Code in JSON.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.Code()), nil }
 
+// UnmarshalText reads a Code. A word that is none, of a newer version say, is
+// Unknown.
+func (s *Status) UnmarshalText(text []byte) error {
+	*s = Unknown
+	for i, code := range statusCodes {
+		if string(text) == code {
+			*s = Status(i)
+		}
+	}
+	return nil
+}
+
 // Worst is the summary of parts: Fail over Unknown over Warn over OK. NA does
 // not count; a summary of nothing, or of nothing but NA, is NA.
 func Worst(parts ...Status) Status {

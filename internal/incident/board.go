@@ -21,6 +21,10 @@ type Board struct {
 	Node string     // the current node: the one that n works on; empty when the flow is through
 	Item string     // the current item, boxed; empty when the list is through
 
+	// Regressed are the ids of the items, and then of the nodes, that were settled
+	// and whose evidence has turned, in the order of the runbook.
+	Regressed []string
+
 	Elapsed time.Duration // T+: since T0, until the incident was closed; 0 before the declaration
 	Phase   PhaseClock    // the one for the band: of the flow until that is through or over its time, then of the checklist
 	Update  UpdateClock
@@ -59,7 +63,7 @@ const (
 
 // String is the status as it is drawn.
 func (s NodeStatus) String() string {
-	return [...]string{"open", "current", "done", "ruled out", "regressed"}[s]
+	return word(s, "open", "current", "done", "ruled out", "regressed")
 }
 
 // FlowView is one phase of the flow.
@@ -101,7 +105,7 @@ const (
 
 // String is the status as it is drawn.
 func (s ItemStatus) String() string {
-	return [...]string{"open", "doing", "READY", "done", "skipped", "n/a", "overridden", "REGRESSED"}[s]
+	return word(s, "open", "doing", "READY", "done", "skipped", "n/a", "overridden", "REGRESSED")
 }
 
 // Settled reports whether nothing is left to do for it.
@@ -134,10 +138,4 @@ type ItemView struct {
 	Due      time.Time // zero when none
 	Overdue  bool
 	Response string // the observed value now, or what it was settled with: what stands at the end of its row
-}
-
-// NewBoard puts everything together. s may be nil. Findings of a sensor that is
-// not there are NoSensor.
-func NewBoard(s *State, rb *runbook.Runbook, f diagnosis.Findings, now time.Time) *Board {
-	panic("board: not built yet")
 }

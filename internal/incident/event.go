@@ -125,6 +125,7 @@ type Evidence struct {
 	Typed  string    `json:"typed,omitempty"` // what the person typed as the observed value, where that was asked
 	Note   string    `json:"note,omitempty"`
 	Link   string    `json:"link,omitempty"`
+	With   string    `json:"with,omitempty"` // a second person, who confirmed it aloud
 }
 
 // NodeAct is what was done with a node of the flow.
@@ -220,6 +221,13 @@ const (
 
 // MeasureKinds lists the kinds in the order in which they are offered.
 var MeasureKinds = [...]MeasureKind{MeasureBackupKey, MeasureForced, MeasureOverride, MeasureCancelled, MeasureAccess, MeasureOther}
+
+// What can be done with a temporary measure.
+const (
+	MeasureOpened   = "opened"
+	MeasureExtended = "extended"
+	MeasureEnded    = "ended"
+)
 
 // MeasureMoved opens, extends or ends a temporary measure.
 type MeasureMoved struct {

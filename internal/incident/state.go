@@ -19,8 +19,10 @@ type State struct {
 	Closed    time.Time // zero while it is open
 	LastAt    time.Time // At of the last event
 
+	Regraded time.Time // when the severity was changed last; zero when it never was
+
 	Nodes   map[string]NodeState // by node id; a node that is not there is open
-	Current string               // the node that was entered last and is not settled
+	Current string               // the node that was entered last and was not settled or opened since
 	Verdict string               // expired, stuck or compromised; empty until told
 	Marked  bool                 // Verdict is a person's mark
 
@@ -35,7 +37,10 @@ type State struct {
 	Counts    map[Kind]int
 	Decisions []Event // the latest, at most 8, oldest first
 	Changes   []Event // the latest readings that changed, at most 16, oldest first
-	LastHuman Event   // the last event that a person made; zero when none did
+	// LastHuman is the last thing that a person did; zero when nobody did anything.
+	// Taking a console up, leaving it and answering a reminder are not counted.
+	LastHuman Event
+	Acked     time.Time // when a reminder was answered last; zero when none was
 }
 
 // NodeState is what was done with a node.
@@ -48,7 +53,12 @@ type NodeState struct {
 	Evidence  Evidence
 	Regressed bool // its evidence has turned since
 	Entered   time.Time
+	Settled   time.Time // when it was settled first since it was last open; zero while it is open
 }
+
+// IsSettled reports whether nothing is left to do for the node, whatever its
+// evidence did since.
+func (n NodeState) IsSettled() bool { return n.Act == NodeDone || n.Act == NodeRuledOut }
 
 // ItemState is what was done with an item.
 type ItemState struct {
@@ -57,12 +67,26 @@ type ItemState struct {
 	By        string
 	Reason    string
 	Evidence  Evidence
-	Ready     bool // its evidence says that it can be ticked
-	Regressed bool // its evidence has turned since it was settled
-	Turned    time.Time
+	Ready     bool      // its evidence says that it can be ticked
+	Regressed bool      // its evidence has turned since it was settled
+	Turned    time.Time // when the journal was last told that its evidence turned
+	Settled   time.Time // when it was settled first since it was last open; zero while it is open
 	Owner     string
 	Due       time.Time
 }
+
+// IsSettled reports whether a person has settled the item, whatever its evidence
+// did since.
+func (i ItemState) IsSettled() bool {
+	switch i.Act {
+	case ItemTicked, ItemReassessed, ItemOverridden, ItemSkipped, ItemNA:
+		return true
+	}
+	return false
+}
+
+// IsDeclared reports whether there is an incident at all.
+func (s *State) IsDeclared() bool { return s != nil && !s.Declared.Started.IsZero() }
 
 // Measure is a temporary measure of the register.
 type Measure struct {
@@ -87,12 +111,3 @@ func (s *State) Open() []Measure {
 	}
 	return out
 }
-
-// Fold makes a state of events. The zero value is ready for the first one.
-type Fold struct{ state State }
-
-// Apply takes one event, in the order of the journal.
-func (f *Fold) Apply(e Event) { panic("fold: not built yet") }
-
-// State is the state now. What is applied later does not change it.
-func (f *Fold) State() *State { panic("fold: not built yet") }
