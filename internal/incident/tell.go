@@ -76,7 +76,7 @@ func Tell(e *Event, rb *runbook.Runbook) string {
 	default:
 		text = string(e.Kind)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return clean(text)
 }
 
 func tellRole(d RoleAssigned) string {
