@@ -278,3 +278,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The embedded runbook is parsed once a start, before the first frame that shows
+// it.
+func BenchmarkParse(b *testing.B) {
+	for b.Loop() {
+		if _, err := Parse("guide.yaml", guide, known); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -98,6 +98,9 @@ func (v *validator) text(path, s string, width int) {
 // hidden are characters that take no place of their own or would act on the
 // terminal.
 func hidden(r rune) bool {
+	if r < unicode.MaxASCII {
+		return r < ' '
+	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 }
 
