@@ -1,6 +1,10 @@
 package panes
 
 import (
+	"fmt"
+	"strings"
+
+	"warroom/internal/diagnosis"
 	"warroom/internal/incident"
 	"warroom/internal/theme"
 )
@@ -15,46 +19,213 @@ type FlowView struct {
 }
 
 // Flow draws one phase of the flow: the main line from top to bottom with the side
-// nodes beside it, or a matrix when its nodes have groups. total is how many rows
-// its body has.
+// nodes beside it, or a matrix when its nodes have groups. The current node is the
+// one in a heavy frame; the selected one says where its evidence comes from. total
+// is how many rows its body has.
 func Flow(f Frame, b *incident.Board, v FlowView) (rows []string, total int) {
 	w := window{f: f, accent: theme.Border}
 	if b == nil || v.Phase < 0 || v.Phase >= len(b.Flow) {
 		w.title = spans{{theme.Strong, "Flow"}}
-		w.body = []spans{{{theme.Text, "the runbook has no such phase"}}}
+		w.body = []spans{{{theme.Unknown, f.Theme.Glyphs.Unknown + " the runbook has no such phase"}}}
 		return w.draw(), len(w.body)
 	}
-	p := &b.Flow[v.Phase]
-	w.title = spans{{theme.Strong, f.say(p.Phase.Title)}}
-	for i := range p.Nodes {
-		n := &p.Nodes[i]
-		w.body = append(w.body, spans{{theme.Text, n.Status.String() + "  "}, {theme.Strong, f.say(n.Node.Title)}, {theme.Text, "  " + f.say(n.Finding.Value)}})
+	d := f.flow(b, v)
+	w.title, w.right = d.title()
+	tabs := d.tabs()
+	room := max(f.Height-2, 0)
+	if f.Width < 8 || f.Height < 3 {
+		room = f.Height
 	}
+	if tabs != nil && room < 6 {
+		tabs = nil
+	}
+	if tabs != nil {
+		room--
+	}
+	if d.matrix {
+		w.fixed = d.foot(room)
+		d.grid(room - len(w.fixed))
+	} else {
+		d.line(room)
+	}
+	w.head = tabs
+	w.body = d.body
+	w.scroll = d.scroll(room-len(w.fixed), v.Scroll)
 	return w.draw(), len(w.body)
 }
 
-// NodeDetail is everything known of one node of the flow. total is how many rows
-// there are to scroll through.
-func NodeDetail(f Frame, b *incident.Board, node string, scroll int) (rows []string, total int) {
-	w := window{f: f, accent: theme.Border, scroll: scroll, title: spans{{theme.Strong, f.say(node)}}}
-	return w.draw(), len(w.body)
+// flowing is one phase of the flow while it is drawn.
+type flowing struct {
+	f        Frame
+	n        int // cells of a row
+	b        *incident.Board
+	at       int // index of the phase
+	p        *incident.FlowView
+	selected string
+	matrix   bool
+	dense    bool // no frames but that of the current node
+	body     []spans
+	from, to int // rows of body that the selected node takes
 }
 
-// FlowMove is the node to which the cursor goes from one node of a phase: dx to
-// the side, dy along the line; the same node when there is none that way. From an
-// unknown node it goes to the first.
-func FlowMove(b *incident.Board, phase int, from string, dx, dy int) string {
-	if b == nil || phase < 0 || phase >= len(b.Flow) {
-		return ""
-	}
-	nodes := b.Flow[phase].Nodes
-	for i := range nodes {
-		if nodes[i].Node.ID == from {
-			return nodes[max(0, min(i+dx+dy, len(nodes)-1))].Node.ID
+func (f Frame) flow(b *incident.Board, v FlowView) *flowing {
+	d := &flowing{f: f, n: inner(f.Width), b: b, at: v.Phase, p: &b.Flow[v.Phase], selected: v.Selected}
+	if d.selected == "" || d.find(d.selected) < 0 {
+		d.selected = ""
+		if d.find(b.Node) >= 0 {
+			d.selected = b.Node
 		}
 	}
-	if len(nodes) == 0 {
-		return ""
+	for i := range d.p.Nodes {
+		d.matrix = d.matrix || d.p.Nodes[i].Node.Group != ""
 	}
-	return nodes[0].Node.ID
+	return d
+}
+
+func (d *flowing) find(id string) int {
+	for i := range d.p.Nodes {
+		if d.p.Nodes[i].Node.ID == id && id != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// title is the phase with its clock at the far end.
+func (d *flowing) title() (title, right spans) {
+	f, c := d.f, d.p.Clock
+	title = spans{{theme.Strong, phaseName(f, d.at, d.p.Phase.Title)}, {theme.Plain, " "}}
+	title = append(title, f.clockSpans(c, d.b.State != nil)...)
+	if leave := f.say(d.p.Phase.Leave); leave != "" {
+		right = spans{{theme.Muted, "leave when: "}, {theme.Text, leave}}
+	}
+	return title, right
+}
+
+// phaseName is a phase as band and titles call it: PHASE 1 ASSESS.
+func phaseName(f Frame, i int, title string) string {
+	return fmt.Sprintf("PHASE %d %s", i+1, strings.ToUpper(f.say(title)))
+}
+
+// tabs is a row with every phase of the flow, how far each is, and the verdict.
+func (d *flowing) tabs() []spans {
+	var list []tab
+	for i := range d.b.Flow {
+		p := &d.b.Flow[i]
+		t := tab{number: i + 1, title: p.Phase.Title, chosen: i == d.at, done: p.Clock.Done, over: p.Clock.Over > 0 && !p.Clock.Done}
+		for j := range p.Nodes {
+			if p.Nodes[j].Node.Beside != "" {
+				continue
+			}
+			t.of++
+			switch p.Nodes[j].Status {
+			case incident.NodeIsDone, incident.NodeIsRuledOut:
+				t.settled++
+			case incident.NodeIsRegressed:
+				t.regressed++
+			}
+		}
+		list = append(list, t)
+	}
+	return []spans{d.f.tabs(list, d.f.verdictOf(d.b), d.n)}
+}
+
+// verdictOf is what the flow has found of the credential, and who says so.
+func (f Frame) verdictOf(b *incident.Board) spans {
+	if b.State == nil || b.State.Verdict == "" {
+		return nil
+	}
+	k := theme.WarnBadge
+	if b.State.Verdict == "compromised" {
+		k = theme.FailBadge
+	}
+	out := spans{{theme.Muted, "verdict "}, {k, " " + strings.ToUpper(f.say(b.State.Verdict)) + " "}}
+	if b.State.Marked {
+		out = append(out, span{theme.Muted, " a person's mark"})
+	}
+	return out
+}
+
+// nodeTitle is a node's own row: how it stands, its number, its name.
+func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
+	f := d.f
+	s := f.nodeSign(n.Status).spans()
+	at := s.width()
+	const column = 13 // as wide as the widest word, so that the names stand below one another
+	if at < column && cells >= 44 && d.dense {
+		s = append(s, span{theme.Plain, spaces(column - at)})
+	}
+	s = append(s, span{theme.Plain, " "})
+	if number > 0 {
+		s = append(s, span{theme.Muted, fmt.Sprintf("%d ", number)})
+	}
+	look := theme.Strong
+	switch {
+	case n.Node.ID == d.selected && n.Node.ID != d.b.Node:
+		look = theme.Selection
+	case n.Status == incident.NodeIsDone, n.Status == incident.NodeIsRuledOut, n.Status == incident.NodeIsOpen:
+		look = theme.Text
+	}
+	urgent := ""
+	if n.Node.Urgent && (n.Status == incident.NodeIsOpen || n.Status == incident.NodeIsCurrent) {
+		urgent = " URGENT"
+	}
+	name := f.say(n.Node.Title)
+	s = append(s, span{look, f.cut(name, max(cells-s.width()-width(urgent), 4))})
+	if urgent != "" {
+		s = append(s, span{theme.Warn, urgent})
+	}
+	return s
+}
+
+// said is what stands below a node's name: its evidence, of the current one first
+// what is asked, of the selected one its source and age; of a node that was
+// settled by hand the reason.
+func (d *flowing) said(n *incident.NodeView, cells int) []spans {
+	f := d.f
+	var out []spans
+	if text := f.say(n.Node.Text); text != "" && n.Node.ID == d.b.Node && !d.dense {
+		out = append(out, spans{{theme.Text, f.prose(text, cells)}})
+	}
+	s, look := f.evidence(&n.Finding, d.none(n))
+	out = append(out, spans{{look, f.prose(s, cells)}})
+	if n.Node.ID != d.selected {
+		return out
+	}
+	if from := f.provenance(&n.Finding); from != "" {
+		out = append(out, spans{{theme.Muted, f.cut(from, cells)}})
+	} else if n.Finding.Stance != diagnosis.NoSensor {
+		out = append(out, spans{{theme.Muted, "rests on nothing that was read"}})
+	}
+	return out
+}
+
+// none is what stands for the evidence of a node that nothing reads.
+func (d *flowing) none(n *incident.NodeView) string {
+	if n.Done.Evidence.Note != "" {
+		return "no sensor: " + d.f.say(n.Done.Evidence.Note)
+	}
+	if n.Done.Reason != "" {
+		return "no sensor: " + d.f.say(n.Done.Reason)
+	}
+	if n.Node.Sense != "" {
+		return "no sensor is called " + d.f.say(n.Node.Sense)
+	}
+	return "no sensor: a person's word"
+}
+
+// scroll is where the window stands: what is selected in sight, moved by as much
+// as was asked.
+func (d *flowing) scroll(room, moved int) int {
+	return inSight(len(d.body), room, d.from, d.to) + moved
+}
+
+// inSight is the least scroll that shows the rows from to to, with what comes
+// after them rather than what came before.
+func inSight(total, room, from, to int) int {
+	if total <= room {
+		return 0
+	}
+	middle := from - max(room-(to-from), 0)/3
+	return max(0, min(middle, total-room))
 }

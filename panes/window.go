@@ -15,6 +15,7 @@ type window struct {
 	accent theme.Token
 	body   []spans
 	scroll int
+	head   []spans // above the body, always in sight
 	fixed  []spans // below the body, always in sight
 }
 
@@ -28,7 +29,7 @@ func (w window) draw() []string {
 		// No room for a frame: the rows that matter most, the last of which are
 		// the choices.
 		var rows []string
-		all := append(append([]spans(nil), w.body...), w.fixed...)
+		all := append(append(append([]spans(nil), w.head...), w.body...), w.fixed...)
 		for i := max(len(all)-f.Height, 0); i < len(all); i++ {
 			rows = append(rows, f.line(f.Width).spans(all[i]).String())
 		}
@@ -37,11 +38,16 @@ func (w window) draw() []string {
 	room := f.Height - 2
 	fixed := w.fixed[max(len(w.fixed)-room, 0):]
 	room -= len(fixed)
+	head := w.head[:min(len(w.head), room)]
+	room -= len(head)
 	scroll := max(0, min(w.scroll, len(w.body)-room))
 	shown := w.body[min(scroll, len(w.body)):min(scroll+room, len(w.body))]
 
 	rows := make([]string, 0, f.Height)
 	rows = append(rows, w.top())
+	for _, s := range head {
+		rows = append(rows, w.side(s))
+	}
 	for _, s := range shown {
 		rows = append(rows, w.side(s))
 	}

@@ -18,8 +18,26 @@ type Glyphs struct {
 	Cursor   string // of an input line
 	Mark     string // in the title of the pane with the focus
 
-	Frame Frame // of what has no focus
-	Focus Frame // of the pane or dialog with the focus
+	Now       string // before the step that is being worked on
+	Open      string // not settled yet
+	Doing     string // someone is at it
+	Ready     string // its evidence says that it can be settled
+	RuledOut  string // ruled out, or skipped
+	Regressed string // settled, and its evidence has turned
+	For       string // evidence that speaks for something
+	Against   string // and against it
+	Killer    string // skipping it has ended badly
+	Sensed    string // it is read, not said by a person
+	Leader    string // between a text and its figure
+	Block     string // what big digits are made of
+	HalfUp    string // the upper and the lower half of such a block
+	HalfDown  string // empty where there are none
+
+	Frame   Frame // of what has no focus
+	Focus   Frame // of the pane or dialog with the focus
+	Current Frame // of the one step that is being worked on
+
+	ToRight, ToBelow string // the heads of arrows between two frames
 }
 
 // Frame is the set of lines that draw a box.
@@ -35,6 +53,11 @@ var unicodeGlyphs = Glyphs{
 	Select: "▸", Out: "→", In: "←", Up: "↑", Down: "↓", Dot: "·", Ellipsis: "…", Dash: "–", Bar: "│", Cursor: "█", Mark: "▸",
 	Frame: Frame{"┌", "┐", "└", "┘", "─", "│"},
 	Focus: Frame{"╔", "╗", "╚", "╝", "═", "║"},
+
+	Now: "►", Open: "○", Doing: "»", Ready: "●", RuledOut: "⊘", Regressed: "↻", For: "◆", Against: "◇",
+	Killer: "★", Sensed: "◎", Leader: ".", Block: "█", HalfUp: "▀", HalfDown: "▄",
+	Current: Frame{"┏", "┓", "┗", "┛", "━", "┃"},
+	ToRight: "►", ToBelow: "▼",
 }
 
 var asciiGlyphs = Glyphs{
@@ -43,4 +66,9 @@ var asciiGlyphs = Glyphs{
 	Select: ">", Out: ">", In: "<", Up: "^", Down: "v", Dot: "|", Ellipsis: "...", Dash: "-", Bar: "|", Cursor: "_", Mark: ">",
 	Frame: Frame{"+", "+", "+", "+", "-", "|"},
 	Focus: Frame{"+", "+", "+", "+", "=", "|"},
+
+	Now: ">", Open: "o", Doing: "=", Ready: "@", RuledOut: "/", Regressed: "%", For: "#", Against: "o",
+	Killer: "*", Sensed: "o", Leader: ".", Block: "#",
+	Current: Frame{"#", "#", "#", "#", "#", "#"},
+	ToRight: ">", ToBelow: "v",
 }

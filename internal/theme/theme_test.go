@@ -179,8 +179,12 @@ func deltaE(a, b [3]float64) float64 {
 func TestGlyphs(t *testing.T) {
 	for name, th := range all() {
 		g := th.Glyphs
-		one := []string{g.OK, g.Warn, g.Fail, g.Unknown, g.NA, g.Stale, g.Select, g.Out, g.In, g.Up, g.Down, g.Dot, g.Dash, g.Bar, g.Cursor, g.Mark}
-		for _, f := range []Frame{g.Frame, g.Focus} {
+		one := []string{g.OK, g.Warn, g.Fail, g.Unknown, g.NA, g.Stale, g.Select, g.Out, g.In, g.Up, g.Down, g.Dot, g.Dash, g.Bar, g.Cursor, g.Mark,
+			g.Now, g.Open, g.Doing, g.Ready, g.RuledOut, g.Regressed, g.For, g.Against, g.Killer, g.Sensed, g.Leader, g.Block, g.ToRight, g.ToBelow}
+		if g.HalfUp != "" || g.HalfDown != "" {
+			one = append(one, g.HalfUp, g.HalfDown)
+		}
+		for _, f := range []Frame{g.Frame, g.Focus, g.Current} {
 			one = append(one, f.TopLeft, f.TopRight, f.BottomLeft, f.BottomRight, f.Across, f.Down)
 		}
 		for _, s := range one {
@@ -195,8 +199,15 @@ func TestGlyphs(t *testing.T) {
 		if len(statuses) != 6 {
 			t.Errorf("%s: two statuses share a glyph", name)
 		}
-		if g.Frame == g.Focus {
-			t.Errorf("%s: the frame with the focus looks like any other", name)
+		if g.Frame == g.Focus || g.Current == g.Frame || g.Current == g.Focus {
+			t.Errorf("%s: the frame with the focus, or of the current step, looks like any other", name)
+		}
+		steps := map[string]bool{g.Now: true, g.Open: true, g.Doing: true, g.Ready: true, g.RuledOut: true, g.Regressed: true, g.OK: true, g.NA: true, g.Warn: true}
+		if len(steps) != 9 {
+			t.Errorf("%s: two ways in which a step stands share a glyph", name)
+		}
+		if stances := map[string]bool{g.For: true, g.Against: true, g.Unknown: true, g.NA: true}; len(stances) != 4 {
+			t.Errorf("%s: two stances share a glyph", name)
 		}
 	}
 }
