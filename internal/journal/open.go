@@ -1,0 +1,317 @@
+package journal
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Recovery is what was found and done when a journal was opened.
+type Recovery struct {
+	Torn    int      // bytes of an unfinished record that were cut off
+	Kept    string   // the file beside that holds them; empty when none does
+	Unacked int      // records that were written but not acknowledged before a crash, and are kept
+	Faults  []Fault  // damage: with any, verify fails
+	Lines   []string // what to tell, one line each; none when all was well
+}
+
+func (r *Recovery) tell(format string, args ...any) {
+	r.Lines = append(r.Lines, fmt.Sprintf(format, args...))
+}
+
+// Create begins a journal in dir, which is made when it is missing, and takes its
+// lock. It is durable when Create returns. ErrExists when there is one already.
+func Create(dir string, o Options) (*Writer, error) {
+	w, err := begin(dir, o, true)
+	if err != nil {
+		return nil, fmt.Errorf("beginning a journal in %s: %w", dir, err)
+	}
+	if err := w.create(); err != nil {
+		return nil, errors.Join(fmt.Errorf("beginning a journal in %s: %w", dir, err), w.Close())
+	}
+	return w, nil
+}
+
+// begin checks the folder and takes the lock.
+func begin(dir string, o Options, create bool) (*Writer, error) {
+	w := &Writer{files: o.files, dir: filepath.Clean(dir), signer: o.Signer}
+	if w.files == nil {
+		w.files = system{}
+	}
+	key, text, err := w.useSigner()
+	if err != nil {
+		return nil, err
+	}
+	w.tip = state{next: 1, key: key, keyText: text}
+	if create {
+		if err := w.files.MkdirAll(w.dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := own(w.files, w.dir, true); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNone
+		}
+		return nil, err
+	}
+	if w.lock, err = takeLock(w.files, w.dir, o.Owner); err != nil {
+		return nil, err
+	}
+	if err := w.tidy(); err != nil {
+		return nil, errors.Join(err, w.lock.Close())
+	}
+	return w, nil
+}
+
+// tidy checks that every file of the journal is the operator's own, and removes
+// those that a crash kept from getting their names.
+func (w *Writer) tidy() error {
+	names, err := w.files.List(w.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		plain := strings.TrimSuffix(name, temporarySuffix)
+		if _, ok := segmentNumber(plain); !ok && plain != headName && name != lockName && name != holderName {
+			continue
+		}
+		path := filepath.Join(w.dir, name)
+		if err := own(w.files, path, false); err != nil {
+			return err
+		}
+		if plain != name {
+			if err := w.files.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// create writes the first segment and the head. The head is there first, so that
+// a segment without a head is always a fault.
+func (w *Writer) create() error {
+	names, err := w.files.List(w.dir)
+	if err != nil {
+		return err
+	}
+	m, _, _, err := readMark(w.files, w.dir)
+	if err != nil {
+		return err
+	}
+	if len(segmentNumbers(names)) > 0 || m != nil && m.head.Seq > 0 {
+		return ErrExists
+	}
+	if _, err := rand.Read(w.id[:]); err != nil {
+		return err
+	}
+	text, tip, err := w.header(1, nil)
+	if err != nil {
+		return err
+	}
+	w.number, w.tip, w.size = 1, tip, int64(len(text))
+	if err := w.writeHead(mark{w.id, 0, Head{0, tip.tip.hash}, 1, w.size}); err != nil {
+		return err
+	}
+	name := filepath.Join(w.dir, segmentName(1))
+	if _, err := place(w.files, name, text); err != nil {
+		return err
+	}
+	if err := w.files.SyncDir(filepath.Dir(w.dir)); err != nil { // the folder may be new itself
+		return err
+	}
+	w.seg, err = w.files.Open(name, os.O_RDWR)
+	return err
+}
+
+// Open takes a journal up to go on with it. The chain is followed wholly and the
+// last signature checked. A torn end is cut off, and its bytes kept beside.
+// Damage does not keep a journal from being used: the next record begins a segment
+// that tells of it, Trouble says it, and verify fails. *Held when another process
+// writes it, ErrNone when there is none, *NewerError when a newer version wrote it.
+func Open(dir string, o Options) (*Writer, *Recovery, error) {
+	w, err := begin(dir, o, false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the journal in %s: %w", dir, err)
+	}
+	r := &Recovery{}
+	if err := w.open(r); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("opening the journal in %s: %w", dir, err), w.Close())
+	}
+	return w, r, nil
+}
+
+func (w *Writer) open(r *Recovery) error {
+	m, why, damaged, err := readMark(w.files, w.dir)
+	if err != nil {
+		return err
+	}
+	c := newChain(w.files, w.dir)
+	if err := c.scan(m, true); err != nil {
+		return err
+	}
+	if c.unacked > 0 || m != nil && c.beyond(m) {
+		if err := w.syncSegment(c.number); err != nil {
+			// What is behind the head may not be durable and cannot be made so: the next
+			// segment goes on from the head.
+			r.tell("%d records after %s were written and not acknowledged before the last console ended, and do not count: syncing them failed: %v", c.unacked, m.head, err)
+			w.broken = fmt.Sprintf("syncing what was not acknowledged failed: %s: %v", segmentName(c.number), err)
+			c = newChain(w.files, w.dir)
+			if err := c.scan(m, false); err != nil {
+				return err
+			}
+			c.torn = 0 // left where it lies
+		}
+	}
+	if m == nil {
+		c.fault(Fault{Segment: headName, Seq: c.seq, What: why + ": whether records are missing at the end cannot be known"})
+	}
+	if damaged != "" {
+		r.tell("%s", damaged)
+	}
+	w.adopt(c, m)
+	w.repair(c, r)
+	w.report(c, r)
+	if w.broken == "" {
+		if w.seg, err = w.files.Open(filepath.Join(w.dir, segmentName(w.number)), os.O_RDWR); err != nil {
+			return err
+		}
+	}
+	return w.raise(c, m)
+}
+
+// beyond says whether the chain stands behind the mark.
+func (c *chain) beyond(m *mark) bool { return c.number > m.segment || c.at > m.size }
+
+// adopt goes on from where the chain stands, with the session's key.
+func (w *Writer) adopt(c *chain, m *mark) {
+	w.introduce = c.keyText != w.tip.keyText
+	key, text := w.tip.key, w.tip.keyText
+	w.tip = c.state
+	w.tip.key, w.tip.keyText = key, text
+	w.id, w.number, w.size = c.id, c.number, c.at
+	if m != nil {
+		w.head = *m
+		w.tip.next = max(w.tip.next, m.head.Seq+1) // a number that was acknowledged is never given again
+		w.number = max(w.number, m.segment)
+	}
+}
+
+// repair cuts a torn end off.
+func (w *Writer) repair(c *chain, r *Recovery) {
+	if c.torn <= 0 || w.broken != "" || len(c.undeclared()) > 0 {
+		return // left where it lies: the next segment tells from where it goes on
+	}
+	r.Torn = int(c.torn)
+	kept, err := w.keepTorn(c)
+	if err == nil {
+		err = w.cut(c)
+	}
+	if err != nil {
+		r.tell("an unfinished record of %d bytes lies at the end of %s and does not count; it could not be set aside: %v", c.torn, segmentName(c.number), err)
+		w.broken = fmt.Sprintf("cutting off an unfinished record failed: %s: %v", segmentName(c.number), err)
+		return
+	}
+	r.Kept = kept
+	r.tell("an unfinished record of %d bytes was cut off the end of %s, as a crash leaves one; it was never acknowledged, and lies in %s", c.torn, segmentName(c.number), filepath.Base(kept))
+}
+
+// mostTorn is how much of a torn end is set aside: far more than one group of
+// records has.
+const mostTorn = 64 << 20
+
+// keepTorn copies a torn end to a file beside.
+func (w *Writer) keepTorn(c *chain) (string, error) {
+	if c.torn > mostTorn {
+		return "", fmt.Errorf("it has %d bytes, and at most %d are copied", c.torn, mostTorn)
+	}
+	name := filepath.Join(w.dir, segmentName(c.number))
+	f, _, err := openSegment(w.files, name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text := make([]byte, c.torn)
+	if _, err := f.ReadAt(text, c.at); err != nil {
+		return "", err
+	}
+	for i := 1; ; i++ {
+		kept := fmt.Sprintf("%s.torn-%d", name, i)
+		if _, err := w.files.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
+			_, err := place(w.files, kept, text)
+			return kept, err
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+
+// cut shortens a segment to what counts.
+func (w *Writer) cut(c *chain) error {
+	f, err := w.files.Open(filepath.Join(w.dir, segmentName(c.number)), os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(c.at)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// report tells of damage, and has it told by the next segment unless one does.
+func (w *Writer) report(c *chain, r *Recovery) {
+	if c.unacked > 0 {
+		r.Unacked = c.unacked
+		r.tell("%d records after %s were written and not acknowledged before the last console ended; they are kept", c.unacked, w.head.head)
+	}
+	if len(c.faults) == 0 {
+		return
+	}
+	r.Faults = c.faults
+	w.lasting = damage(c.faults)
+	r.tell("%s", w.lasting)
+	if w.faults = c.undeclared(); len(w.faults) > 0 {
+		if w.broken == "" {
+			w.broken = "damage was found when the journal was opened"
+		}
+		r.tell("the next record begins %s, which tells of it", segmentName(w.number+1))
+	}
+}
+
+// damage is the trouble of a journal with faults.
+func damage(faults []Fault) string {
+	more := ""
+	if len(faults) > 1 {
+		more = fmt.Sprintf(" (and %d more)", len(faults)-1)
+	}
+	return fmt.Sprintf("THE JOURNAL IS DAMAGED: %s%s: what is recorded now is safe; keep a copy of the folder, and verify it", faults[0].Error(), more)
+}
+
+// syncSegment makes what a segment holds, and its name, durable.
+func (w *Writer) syncSegment(number int) error {
+	f, err := w.files.Open(filepath.Join(w.dir, segmentName(number)), os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), w.files.SyncDir(w.dir))
+}
+
+// raise opens the head's file, and has the head tell of records behind it.
+func (w *Writer) raise(c *chain, m *mark) error {
+	if m == nil {
+		return nil // made with the next segment
+	}
+	var err error
+	if w.slot, err = w.files.Open(filepath.Join(w.dir, headName), os.O_RDWR); err != nil {
+		return err
+	}
+	if len(w.faults) > 0 || !c.beyond(m) {
+		return nil
+	}
+	return w.writeHead(mark{w.id, m.generation + 1, Head{c.seq, c.tip.hash}, c.number, c.at})
+}
