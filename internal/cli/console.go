@@ -77,9 +77,12 @@ func giveBack(ctx context.Context) {
 		case <-timer.C:
 		}
 		if first {
+			// From now on little is derived and much is held: garbage may be a smaller
+			// part of it.
+			debug.SetGCPercent(10)
 			debug.FreeOSMemory()
 		}
-		forgetPages()
+		forgetPages(first)
 		timer.Reset(rareAgain)
 	}
 }
@@ -106,7 +109,7 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 		// A console holds little that lives long and makes garbage with every batch:
 		// collecting sooner keeps it small beside the other tools of a bad night.
 		debug.SetGCPercent(25)
-		forgetPages()
+		forgetPages(false)
 		settling, settled := context.WithCancel(ctx)
 		defer settled()
 		ui.Go(settling, "giving back memory", func() { giveBack(settling) })

@@ -8,12 +8,25 @@ import (
 	"syscall"
 )
 
+const (
+	// piece is how much of the program comes back around a page that is needed: a
+	// multiple of the page size of every system that we run on.
+	piece = 16 << 10
+	// large is the size above which a mapping of the program is divided into pieces;
+	// one that was has none of it.
+	large = 1 << 20
+)
+
 // forgetPages gives back the pages of the program that were needed once: the
 // initialisation of all that is linked touches most of the file, and what is mapped
 // counts as ours for as long as we run. They are read-only and unchanged; those that
 // are needed still come back from the page cache, some hundred of them within
 // milliseconds. Where it does not work, they stay.
-func forgetPages() {
+//
+// With few, what comes back from then on comes in small pieces: the kernel maps up
+// to 64 KiB around the page that was needed, but never beyond the mapping, so that
+// pieces of the program that differ in their advice bound it.
+func forgetPages(few bool) {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return
@@ -33,6 +46,9 @@ func forgetPages() {
 		// Private, never written to, and of the program's own file.
 		if may[1] != 'w' && strings.HasSuffix(may, "p") && strings.HasSuffix(lines.Text(), " "+self) {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, from, to-from, uintptr(syscall.MADV_DONTNEED))
+			for at := from; few && to-from > large && at+piece <= to; at += 2 * piece {
+				_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, at, piece, uintptr(syscall.MADV_RANDOM))
+			}
 		}
 	}
 }

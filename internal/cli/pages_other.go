@@ -3,4 +3,4 @@
 package cli
 
 // forgetPages does nothing where there is no need.
-func forgetPages() {}
+func forgetPages(bool) {}
