@@ -96,62 +96,6 @@ func (b *Board) head() string {
 	return strings.Join(parts, " · ")
 }
 
-// impact is what users feel: the applications and what stands before them, those
-// that are not well by name with the reason, and how many there are of each.
-func impact(r *estate.Readings, most int) []string {
-	if r == nil {
-		return []string{"not known: nothing was read"}
-	}
-	users := func(k estate.Kind) bool {
-		return k == estate.KindApplication || k == estate.KindGateway || k == estate.KindBalancer
-	}
-	components := r.Snapshot.Topology.Components
-	var n [estate.Fail + 1]int
-	all := 0
-	for i := range components {
-		if status := r.All[i].Status; users(components[i].Kind) && status != estate.NA {
-			n[status]++
-			all++
-		}
-	}
-	if all == 0 {
-		return []string{"not known: no application is watched"}
-	}
-	var worded []string
-	for _, one := range [...]struct {
-		status estate.Status
-		word   string
-	}{{estate.Fail, "failing"}, {estate.Warn, "degraded"}, {estate.Unknown, "not known"}, {estate.OK, "well"}} {
-		if n[one.status] > 0 {
-			worded = append(worded, fmt.Sprintf("%d %s", n[one.status], one.word))
-		}
-	}
-	lines := []string{fmt.Sprintf("of %s: %s", count(all, "application and entry point"), strings.Join(worded, ", "))}
-	if all > 1 {
-		lines[0] = fmt.Sprintf("of %d applications and entry points: %s", all, strings.Join(worded, ", "))
-	}
-	more := 0
-	for _, i := range r.WorstFirst() {
-		if !users(components[i].Kind) {
-			continue
-		}
-		if len(lines) > most {
-			more++
-			continue
-		}
-		one := &r.All[i]
-		state := one.Status.String()
-		if one.Status == estate.Unknown {
-			state = "not known"
-		}
-		lines = append(lines, components[i].Name+" "+state+": "+first(one.Reason, one.Word, "no reason was read"))
-	}
-	if more > 0 {
-		lines[len(lines)-1] += fmt.Sprintf(" (and %d more)", more)
-	}
-	return lines
-}
-
 // known is what the flow has told: the verdict, the causes that the evidence
 // confirmed, how many were ruled out, and what the nodes of the main line saw.
 func (b *Board) known(most int) []string {
@@ -169,17 +113,18 @@ func (b *Board) known(most int) []string {
 	for i := range b.Flow {
 		for j := range b.Flow[i].Nodes {
 			v := &b.Flow[i].Nodes[j]
-			e := v.Done.Evidence
 			switch {
-			case v.Status == NodeIsRegressed:
+			case v.Done.Regressed:
 				seen = append(seen, v.Node.Title+": its evidence has turned, now "+first(v.Finding.Value, "not known"))
 			case v.Done.Act == NodeRuledOut:
 				ruledOut++
-			case v.Done.Act != NodeDone || e.Stance != diagnosis.For.String() && v.Done.Reason == "":
+			case v.Done.Act != NodeDone:
 			case v.Node.Group != "":
-				causes = append(causes, v.Node.Title+": "+first(e.Value, v.Done.Reason))
-			case e.Value != "" || v.Done.Reason != "":
-				seen = append(seen, v.Node.Title+": "+first(e.Value, v.Done.Reason))
+				causes = append(causes, v.Node.Title+b.suspects(v)+": "+first(v.Done.Evidence.read(), v.Done.Reason, "by a person's word"))
+			default:
+				if told := first(v.Done.Evidence.read(), v.Done.Reason); told != "" {
+					seen = append(seen, v.Node.Title+": "+told)
+				}
 			}
 		}
 	}
@@ -197,6 +142,29 @@ func (b *Board) known(most int) []string {
 		lines = append(lines, one)
 	}
 	return lines[:min(len(lines), most)]
+}
+
+// suspects are the possibilities of a confirmed cause that have evidence.
+func (b *Board) suspects(v *NodeView) string {
+	var lines []string
+	for i := range v.Lines {
+		if v.Lines[i].Finding.Stance == diagnosis.For {
+			lines = append(lines, v.Lines[i].Line.Text)
+		}
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return " (" + short(strings.Join(lines, ", "), 60) + ")"
+}
+
+// read is the value of evidence that was read, for or against.
+func (e Evidence) read() string {
+	switch e.Stance {
+	case diagnosis.For.String(), diagnosis.Against.String():
+		return e.Value
+	}
+	return ""
 }
 
 // underWay is what is being done: what someone is at, the current step, and the
@@ -256,22 +224,4 @@ func (b *Board) titles(ids []string) []string {
 		}
 	}
 	return out
-}
-
-func bullets(lines []string) []string { return prefixed("- ", lines) }
-
-func prefixed(prefix string, lines []string) []string {
-	out := make([]string, len(lines))
-	for i, line := range lines {
-		out[i] = prefix + line
-	}
-	return out
-}
-
-// fit makes every line one line of bearable length, and keeps at most so many.
-func fit(lines []string, most int) []string {
-	for i := range lines {
-		lines[i] = short(clean(lines[i]), draftRunes)
-	}
-	return lines[:min(len(lines), most)]
 }

@@ -1,0 +1,231 @@
+package incident
+
+import (
+	"testing"
+	"time"
+
+	"warroom/internal/diagnosis"
+)
+
+func TestStepWalksTheMainLine(t *testing.T) {
+	d := declaredDesk(t)
+	d.f["s.network"] = says(diagnosis.Against, "0 of 3 stores out of reach")
+	var walked []string
+	for d.board().Node != "" {
+		walked = append(walked, d.board().Node)
+		if len(walked) > 10 {
+			t.Fatalf("it does not end: %v", walked)
+		}
+		d.now = d.now.Add(10 * time.Second)
+		d.ok(d.board().Step(ic, ""))
+	}
+	want := []string{"alert", "status", "fate", "machine", "network"}
+	if len(walked) != len(want) {
+		t.Fatalf("walked %v", walked)
+	}
+	for i := range want {
+		if walked[i] != want[i] {
+			t.Fatalf("walked %v, want %v", walked, want)
+		}
+	}
+	b := d.board()
+	if b.State.Verdict != "expired" || b.State.Marked {
+		t.Errorf("verdict %q, marked %v", b.State.Verdict, b.State.Marked)
+	}
+	if got := b.node("network").Status; got != NodeIsRuledOut {
+		t.Errorf("a possibility with evidence against it is %v", got)
+	}
+	if got := b.node("machine").Status; got != NodeIsDone {
+		t.Errorf("a possibility with evidence is %v", got)
+	}
+	if got := b.node("logs").Status; got != NodeIsOpen {
+		t.Errorf("a side node that nobody took is %v", got)
+	}
+	if at := b.State.Nodes["fate"].Entered; !at.Equal(t0.Add(20 * time.Second)) {
+		t.Errorf("entered %v", at)
+	}
+	events, err := b.Step(ic, "")
+	d.refused(events, err, "the flow is through")
+	for i := range b.Flow {
+		if !b.Flow[i].Clock.Done {
+			t.Errorf("%s is not done", b.Flow[i].Phase.ID)
+		}
+	}
+	if got := b.Flow[0].Clock.Elapsed; got != 30*time.Second {
+		t.Errorf("phase 1 took %v", got)
+	}
+}
+
+func TestStepRefusesWhatIsNotRead(t *testing.T) {
+	d := declaredDesk(t)
+	d.f["s.status"] = says(diagnosis.Unread, "no answer within 5s")
+	d.ok(d.board().Step(ic, "")) // nothing reads the alert
+	events, err := d.board().Step(ic, "")
+	d.refused(events, err, "Status is not read (no answer within 5s): v marks it with a reason")
+	events, err = d.board().Mark(ic, "status", NodeDone, "", "")
+	d.refused(events, err, "the reason is missing")
+	d.ok(d.board().Mark(ic, "status", NodeDone, "", "read it aloud from the web console"))
+	if got := d.all[len(d.all)-1].Data.(NodeMoved); !got.Marked || got.Evidence.Stance != "unread" {
+		t.Errorf("%+v", got)
+	}
+	if d.board().Node != "fate" {
+		t.Errorf("at %q", d.board().Node)
+	}
+}
+
+func TestTheVerdictIsAPersonsOrTheEvidences(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		finding diagnosis.Finding
+		said    string
+		verdict string
+		marked  bool
+		why     string
+	}{
+		{name: "the evidence's", finding: well()["s.fate"], verdict: "expired"},
+		{name: "a person's against it", finding: well()["s.fate"], said: "compromised", verdict: "compromised", marked: true},
+		{name: "a person's the same", finding: well()["s.fate"], said: "expired", verdict: "expired"},
+		{name: "a person's alone", said: "stuck", verdict: "stuck", marked: true},
+		{name: "nobody's", why: "v marks it expired, stuck, compromised"},
+		{name: "for nothing", finding: says(diagnosis.For, "read"), why: "v marks it"},
+		{name: "none, as it works", finding: says(diagnosis.Against, "it is well"), verdict: ""},
+		{name: "no word of ours", finding: well()["s.fate"], said: "gone", why: `not "gone"`},
+		{name: "a mechanism's name", finding: diagnosis.Finding{Stance: diagnosis.For, Word: "lambda"}, why: "v marks it"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := declaredDesk(t)
+			d.f["s.fate"] = test.finding
+			d.ok(d.board().Enter(ic, "fate"))
+			if needs := test.why != "" && test.said == ""; d.board().NeedsVerdict("fate") != needs && test.said == "" {
+				t.Errorf("needs a verdict: %v", !needs)
+			}
+			events, err := d.board().Step(ic, test.said)
+			if test.why != "" {
+				d.refused(events, err, test.why)
+				return
+			}
+			d.ok(events, err)
+			if s := d.fold.State(); s.Verdict != test.verdict || s.Marked != test.marked {
+				t.Errorf("verdict %q, marked %v", s.Verdict, s.Marked)
+			}
+		})
+	}
+}
+
+func TestACompromiseBringsRevocationForward(t *testing.T) {
+	d := declaredDesk(t)
+	if d.board().Item != "test" {
+		t.Fatalf("at %s", d.board().Item)
+	}
+	d.ok(d.board().Mark(ic, "status", NodeDone, "compromised", "logins from an unknown address"))
+	b := d.board()
+	if _, v := b.item("rotate"); b.Item != "rotate" || !v.Forward {
+		t.Errorf("at %s, forward %v", b.Item, v.Forward)
+	}
+	d.ok(b.Tick(ic, "rotate", Evidence{}, ""))
+	if d.board().Item != "test" {
+		t.Errorf("after it at %s", d.board().Item)
+	}
+	// It was a mistake: the verdict goes with the mark.
+	d.ok(d.board().Mark(ic, "status", NodeOpened, "", "the address is ours"))
+	if s := d.fold.State(); s.Verdict != "" || s.Marked {
+		t.Errorf("verdict %q", s.Verdict)
+	}
+	events, err := d.board().Mark(ic, "status", NodeOpened, "", "again")
+	d.refused(events, err, "is open")
+	events, err = d.board().Mark(ic, "status", NodeEntered, "", "again")
+	d.refused(events, err, "not \"entered\"")
+}
+
+func TestGoingBackOpensNothing(t *testing.T) {
+	d := declaredDesk(t)
+	d.ok(d.board().Step(ic, ""))
+	d.ok(d.board().Step(ic, ""))
+	d.ok(d.board().Enter(ic, "logs"))
+	if b := d.board(); b.Node != "logs" || b.node("logs").Status != NodeIsCurrent {
+		t.Errorf("at %s", b.Node)
+	}
+	d.ok(d.board().Enter(ic, "alert"))
+	b := d.board()
+	if b.Node != "alert" || b.node("alert").Status != NodeIsCurrent || !b.node("alert").Done.IsSettled() || b.node("logs").Status != NodeIsOpen {
+		t.Errorf("at %s, %+v", b.Node, b.node("alert"))
+	}
+	d.ok(b.Step(ic, "")) // confirmed again: on to what is open
+	if d.board().Node != "fate" {
+		t.Errorf("then at %s", d.board().Node)
+	}
+	events, err := d.board().Enter(ic, "fate")
+	d.refused(events, err, "already")
+	events, err = d.board().Enter(ic, "nowhere")
+	d.refused(events, err, "no node")
+}
+
+func TestEvidenceOfTheFlowTurns(t *testing.T) {
+	tests := []struct {
+		name   string
+		node   string
+		was    diagnosis.Stance
+		now    diagnosis.Stance
+		back   bool // service is back
+		turned bool
+	}{
+		{"of the main line", "status", diagnosis.For, diagnosis.Against, false, true},
+		{"of the main line, unread", "status", diagnosis.For, diagnosis.Unread, false, false},
+		{"of the main line, known", "status", diagnosis.Against, diagnosis.For, false, false},
+		{"of what was ruled out", "network", diagnosis.Against, diagnosis.For, false, true},
+		{"of a cause that was mended", "network", diagnosis.For, diagnosis.Against, false, false},
+		{"after the recovery", "status", diagnosis.For, diagnosis.Against, true, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := declaredDesk(t)
+			sense := d.board().node(test.node).Node.Sense
+			d.f[sense] = says(test.was, "before")
+			d.ok(d.board().Enter(ic, test.node))
+			d.ok(d.board().Step(ic, ""))
+			d.notices()
+			if test.back {
+				d.ok(d.board().Recover(ic, ""))
+			}
+			d.f[sense] = says(test.now, "now")
+			var told []Event
+			for _, e := range d.notices() {
+				if s := e.Data.(Sensed); s.Node != "" {
+					told = append(told, e)
+				}
+			}
+			b := d.board()
+			if turned := b.node(test.node).Status == NodeIsRegressed; turned != test.turned || (len(told) == 1) != test.turned {
+				t.Fatalf("status %v, told %+v", b.node(test.node).Status, told)
+			}
+			if !test.turned {
+				return
+			}
+			if !contains(joined(b.Regressed), test.node) {
+				t.Errorf("regressed are %v", b.Regressed)
+			}
+			// It comes after what is open, and settling it again ends it.
+			for range 10 {
+				if at := d.board().Node; at == test.node || at == "" {
+					break
+				}
+				d.ok(d.board().Step(ic, ""))
+			}
+			if d.board().Node != test.node {
+				t.Fatalf("it is never current again")
+			}
+			d.ok(d.board().Step(ic, ""))
+			if got := d.board().node(test.node).Status; got == NodeIsRegressed {
+				t.Errorf("settled again it is %v", got)
+			}
+		})
+	}
+}
+
+func joined(ids []string) string {
+	out := ""
+	for _, id := range ids {
+		out += id + " "
+	}
+	return out
+}
