@@ -60,9 +60,9 @@ type Session struct {
 	index   index
 	closed  bool
 
-	standing string // what is wrong as long as the session lasts
-	repaired string // what was repaired on opening, until a person goes on
-	damage   string // what the last read ran into
+	standing string   // what is wrong as long as the session lasts
+	repaired []string // what was repaired on opening, until a person goes on
+	damage   string   // what the last read ran into
 
 	reading sync.Mutex // guards reader
 	reader  *journal.Reader
@@ -155,11 +155,11 @@ func (s *Session) publish(edit func(*incident.Case)) {
 
 // trouble is what is wrong with the journal, the worst first. s.mu is held.
 func (s *Session) trouble() string {
-	var journal string
-	if s.writer != nil {
-		journal = s.writer.Trouble()
+	all := []string{s.damage, s.standing}
+	if s.writer != nil { // which tells of damage as well
+		all = []string{s.writer.Trouble(), s.standing}
 	}
-	return join(s.damage, journal, s.standing, s.repaired)
+	return join(append(all, s.repaired...)...)
 }
 
 // join puts together what is wrong, once each.
@@ -179,7 +179,7 @@ func (s *Session) take(e incident.Event) {
 	s.fold.Apply(e)
 	s.index.add(e.Seq, e.Kind)
 	if e.By != "" && e.Kind != incident.KindConsole {
-		s.repaired = ""
+		s.repaired = nil
 	}
 }
 

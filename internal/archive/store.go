@@ -101,7 +101,7 @@ func (s *Store) Create(ctx context.Context, declared incident.Event, rb *runbook
 	declared.Data = data
 	if err := session.Record(ctx, declared, session.moved("opened")); err != nil {
 		_ = session.end("")
-		if session.Case().HeadHash == "" {
+		if !errors.Is(err, journal.ErrUnknown) {
 			s.discard(id, folder)
 		}
 		return nil, fmt.Errorf("declare incident %s: %w", id, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"warroom/internal/incident"
@@ -33,7 +32,7 @@ func (s *Session) write(writer recorder, recovery *journal.Recovery) error {
 	}
 	s.stamper = newStamper(look)
 	if recovery != nil {
-		s.repaired = strings.Join(recovery.Lines, "; ")
+		s.repaired = recovery.Lines
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -56,20 +55,19 @@ func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *
 	for _, line := range recovery.Lines {
 		events = append(events, incident.New("", incident.JournalMoved{What: line}))
 	}
-	if err := s.Record(ctx, events...); err != nil {
-		// Nothing can be recorded, and all can be read: that is worth more than none.
-		s.mu.Lock()
-		s.damage = fmt.Sprintf("nothing can be recorded: %v", err)
-		s.publish(func(*incident.Case) {})
-		s.mu.Unlock()
+	if err := s.Record(ctx, events...); err != nil && ctx.Err() != nil {
+		_ = s.end("")
+		return err
 	}
+	// A journal that takes nothing can be read, which is worth more than nothing at
+	// all: its Trouble says so.
 	return nil
 }
 
 // Record makes events durable, in order and together, and returns when they are:
 // the Case that Next returns then holds them. Their Seq and At are given here.
-// After an error none of them is recorded, with one exception that the error
-// names: a disk that does not answer may have taken them.
+// After an error none of them is recorded, but for one that is journal.ErrUnknown:
+// then the timeline shows later whether they are.
 func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -96,7 +94,7 @@ func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	case err := <-wanted.done:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("record in incident %s: the disk does not answer: it may have been written, or not: the timeline will show", s.id)
+		return fmt.Errorf("record in incident %s: %w: its disk does not answer: the timeline will show", s.id, journal.ErrUnknown)
 	}
 }
 
@@ -136,6 +134,9 @@ func (w *entry) add(e incident.Event, at time.Time) error {
 	payload, err := incident.Encode(e)
 	if err != nil {
 		return err
+	}
+	if len(payload) > journal.MaxPayload {
+		return fmt.Errorf("the event %q has %d bytes, and at most %d can be recorded: shorten it", e.Kind, len(payload), journal.MaxPayload)
 	}
 	read, err := incident.Decode(0, payload)
 	if err != nil {
@@ -195,21 +196,12 @@ func (s *Session) settle(group []*entry) {
 		payloads = append(payloads, e.payloads...)
 	}
 	head, err := s.writer.Append(payloads...)
-	s.mu.Lock()
-	if err == nil {
-		seq := head.Seq - uint64(len(payloads))
-		for _, e := range group {
-			for _, event := range e.events {
-				seq++
-				event.Seq = seq
-				s.take(event)
-			}
-		}
-		s.damage = ""
-	} else {
+	if err != nil {
 		err = fmt.Errorf("record in incident %s: %w", s.id, err)
-		s.damage = "NOT RECORDED: " + err.Error()
+	} else if !s.takeGroup(group, head.Seq-uint64(len(payloads))) {
+		s.catchUp()
 	}
+	s.mu.Lock()
 	s.publish(func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(s.writer.Head()) })
 	s.mu.Unlock()
 	for _, e := range group {
@@ -217,6 +209,40 @@ func (s *Session) settle(group []*entry) {
 	}
 	if now := s.writer.Trouble(); err == nil && now != before && now != "" {
 		s.tellTrouble(now)
+	}
+}
+
+// takeGroup folds what was written after the record before. It reports whether
+// that is the last one folded: it is not when records of which nobody knew whether
+// they were written turn out to be.
+func (s *Session) takeGroup(group []*entry, before uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.index.last() != before {
+		return false
+	}
+	for _, e := range group {
+		for _, event := range e.events {
+			before++
+			event.Seq = before
+			s.take(event)
+		}
+	}
+	return true
+}
+
+// catchUp folds from the journal what is in it and was not folded.
+func (s *Session) catchUp() {
+	s.reading.Lock()
+	_, err := s.reader.Refresh()
+	s.reading.Unlock()
+	if err == nil {
+		err = s.load(context.Background(), func(*incident.Case) {})
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.standing = join(s.standing, "the screen is behind the journal, open the incident again: "+err.Error())
+		s.mu.Unlock()
 	}
 }
 
