@@ -19,7 +19,7 @@ func (d *listing) item(one *listed, detail int) {
 		return
 	}
 	for _, s := range d.about(one) {
-		d.body = append(d.body, append(spans{{theme.Plain, spaces(leadCells + 1)}}, f.fit(s, d.n-leadCells-1)...))
+		d.body = append(d.body, append(spans{{theme.Plain, spaces(leadCells)}}, f.fit(s, d.n-leadCells)...))
 	}
 }
 
@@ -51,7 +51,7 @@ func (d *listing) headline(one *listed, detail int, before spans, n int) {
 		// The whole response stands below the text, at the end of its row.
 		row = append(row, span{look, f.cut(text, room)})
 		d.body = append(d.body, f.fit(row, n))
-		indent := before.width() + leadCells - 1
+		indent := before.width() + leadCells - 2
 		space := n - indent
 		response = f.prose(response, space-3)
 		d.body = append(d.body, spans{{theme.Plain, spaces(indent)}, {theme.Group, rule(f.Theme.Glyphs.Leader, max(space-1-width(response), 0))}, {theme.Plain, " "}, {quiet, response}})

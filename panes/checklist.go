@@ -255,7 +255,7 @@ func (d *listing) mark(v *incident.ItemView) span {
 }
 
 // stateCells is as wide as the widest word of an item with its glyph and margins.
-const stateCells = 13
+const stateCells = 14
 
 // lead is what stands before an item's text: killer mark, box or sensor, state.
 func (d *listing) lead(v *incident.ItemView) spans {
