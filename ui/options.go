@@ -65,6 +65,9 @@ type Options struct {
 	// Alert is when the alert was raised that an incident would answer; zero when
 	// that is not known.
 	Alert time.Time
+	// Checklist begins on the checklist: for the days after recovery, when there is
+	// no estate to show and Snapshot has no components.
+	Checklist bool
 
 	// Start runs in a goroutine of its own once the first frame is on the
 	// screen: what takes time at the start belongs here. Its context ends with
