@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -15,20 +16,39 @@ import (
 	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/estate"
+	"warroom/internal/incident"
 	"warroom/internal/theme"
 	"warroom/ui"
 )
 
-// looks are the flags of everything that opens the console.
+// looks are the flags of everything that opens the console, and how it begins.
 type looks struct {
-	theme    string
-	share    bool
-	terminal ui.Terminal // the process's own, but in tests
+	theme string
+	share bool
+	desk  desk
+
+	alert     time.Time   // when the alert was raised; zero when that is not known
+	resume    string      // id of the incident to begin with; empty for none
+	checklist bool        // begin on the checklist
+	terminal  ui.Terminal // the process's own, but in tests
+	notices   io.Writer   // for what is said once the console has ended; nil is standard error
 }
 
 func (l *looks) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.theme, "theme", "", "one of "+strings.Join(theme.Names(), ", ")+" (default: by the terminal's background)")
 	cmd.Flags().BoolVar(&l.share, "share", false, "begin in share mode: hosts, account ids and ARNs are masked")
+	l.desk.flags(cmd)
+}
+
+// options are what every console begins with.
+func (l *looks) options() (ui.Options, error) {
+	o := ui.Options{Share: l.share, NoColor: os.Getenv("NO_COLOR") != "", Terminal: l.terminal, Alert: l.alert, Checklist: l.checklist}
+	if l.theme == "" {
+		return o, nil
+	}
+	chosen, err := theme.Choose(l.theme, o.NoColor)
+	o.Theme = chosen
+	return o, usage(err)
 }
 
 // observer is everything that observes one estate.
@@ -91,13 +111,14 @@ func giveBack(ctx context.Context) {
 // there is one, runs after the first frame and before the checks; by end it may
 // end the console later.
 func openConsole(ctx context.Context, cfg *config.Config, look looks, start func(ctx context.Context, end func(error)) error) error {
-	options := ui.Options{Share: look.share, NoColor: os.Getenv("NO_COLOR") != "", Terminal: look.terminal}
-	if look.theme != "" {
-		chosen, err := theme.Choose(look.theme, options.NoColor)
-		if err != nil {
-			return usage(err)
-		}
-		options.Theme = chosen
+	options, err := look.options()
+	if err != nil {
+		return err
+	}
+	look.desk = look.desk.with(cfg)
+	procedure, err := look.desk.procedure()
+	if err != nil {
+		return err
 	}
 	// Until the first frame stands nothing is worth a collection.
 	debug.SetGCPercent(400)
@@ -105,6 +126,11 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	defer o.set.Close()
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
 	options.Scrub = o.set.Net().Scrub
+	books := look.desk.casebook(procedure, cfg.Environment, cfg.Drill, options.Scrub)
+	defer books.end(look.said())
+	if err := books.begin(ctx, &options, look); err != nil {
+		return failed(err)
+	}
 	options.Start = func(ctx context.Context) error {
 		// A console holds little that lives long and makes garbage with every batch:
 		// collecting sooner keeps it small beside the other tools of a bad night.
@@ -123,6 +149,40 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 		o.scheduler.Run(ctx)
 		return context.Cause(ctx)
 	}
+	return runConsole(ctx, options)
+}
+
+// openDesk shows the console on an incident alone: no estate, no configuration and
+// no network is needed.
+func openDesk(ctx context.Context, look looks, declared incident.Declared) error {
+	options, err := look.options()
+	if err != nil {
+		return err
+	}
+	look.desk = look.desk.with(nil)
+	procedure, err := look.desk.procedure()
+	if err != nil {
+		return err
+	}
+	options.Snapshot = estate.NewSnapshot((&estate.Topology{Environment: declared.Environment, Drill: declared.Drill}).Index(), nil)
+	books := look.desk.casebook(procedure, declared.Environment, declared.Drill, nil)
+	defer books.end(look.said())
+	if err := books.begin(ctx, &options, look); err != nil {
+		return failed(err)
+	}
+	return runConsole(ctx, options)
+}
+
+// said is where to say something once the console has ended.
+func (l *looks) said() io.Writer {
+	if l.notices != nil {
+		return l.notices
+	}
+	return os.Stderr
+}
+
+// runConsole shows a console until it is left.
+func runConsole(ctx context.Context, options ui.Options) error {
 	err := ui.Run(ctx, options)
 	if errors.Is(err, ui.ErrNoTerminal) {
 		return usage(err)

@@ -43,6 +43,7 @@ func newDrillCommand() *cobra.Command {
 			if serve {
 				return serveDrill(cmd.Context(), name, cmd.OutOrStdout())
 			}
+			look.notices = cmd.ErrOrStderr()
 			return onDrill(name, func(cfg *config.Config, world *drill.World) error {
 				return openConsole(cmd.Context(), cfg, look, func(ctx context.Context, end func(error)) error {
 					return serving(ctx, world, end)

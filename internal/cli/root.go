@@ -64,6 +64,7 @@ func printError(out io.Writer, err error) {
 // newRootCommand is warroom: without a subcommand it opens the console.
 func newRootCommand() *cobra.Command {
 	var look looks
+	var alert string
 	cmd := &cobra.Command{
 		Use:   "warroom",
 		Short: "The console for a secret that failed to rotate",
@@ -76,13 +77,18 @@ func newRootCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if look.alert, err = parseAlert(alert); err != nil {
+				return err
+			}
+			look.notices = cmd.ErrOrStderr()
 			return openConsole(cmd.Context(), cfg, look, nil)
 		},
 	}
 	cmd.PersistentFlags().String("config", "", "the warroom.yaml to use")
 	look.flags(cmd)
+	cmd.Flags().StringVar(&alert, "alert-time", "", "when the alert was raised, as 2026-03-21T12:00:00Z: an incident's clocks count from there")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	cmd.AddCommand(newDrillCommand(), newCheckCommand(), newInitCommand(), newConfigCommand(), newRunbookCommand())
+	cmd.AddCommand(newDrillCommand(), newIncidentCommand(), newChecklistCommand(), newCheckCommand(), newInitCommand(), newConfigCommand(), newRunbookCommand())
 	return cmd
 }
 
