@@ -77,8 +77,8 @@ func Decode(seq uint64, line []byte) (Event, error) {
 		return Event{}, fmt.Errorf("read event %d: it has no version", seq)
 	case w.Kind == "":
 		return Event{}, fmt.Errorf("read event %d: it has no kind", seq)
-	case w.At.IsZero():
-		return Event{}, fmt.Errorf("read event %d: it has no time", seq)
+	case w.At.IsZero() || w.At.UTC().Year() > 9999:
+		return Event{}, fmt.Errorf("read event %d: it has no time that could be", seq)
 	}
 	e := Event{Seq: seq, At: w.At.UTC(), By: w.By, Kind: w.Kind}
 	if w.Version == version {
@@ -138,7 +138,7 @@ func cut(line []byte) (w wire, ok bool) {
 		return w, false
 	}
 	at, rest, ok := quoted(rest)
-	if !ok || w.At.UnmarshalText(at) != nil || w.At.IsZero() {
+	if !ok || w.At.UnmarshalText(at) != nil || w.At.IsZero() || w.At.UTC().Year() > 9999 {
 		return w, false
 	}
 	if rest, ok = bytes.CutPrefix(rest, []byte(`,"by":"`)); !ok {

@@ -2,12 +2,11 @@ package incident
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/charmbracelet/x/ansi"
 )
 
 // How long texts of people may be, in runes.
@@ -33,8 +32,17 @@ func cleanLines(s string) string {
 // visible drops what cannot be seen, but for line ends and tabs.
 func visible(s string) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
-	if strings.ContainsAny(s, "\x1b\u009b\u009d\u0090") {
-		s = ansi.Strip(s)
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\x1b' || c1(r) }) {
+		// The controls of one character are those of ESC and another.
+		var seven strings.Builder
+		for _, r := range s {
+			if c1(r) {
+				seven.WriteByte('\x1b')
+				r -= 0x40
+			}
+			seven.WriteRune(r)
+		}
+		s = sequences.ReplaceAllString(seven.String(), "")
 	}
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r == '\r' || !unicode.Is(unicode.C, r) {
@@ -43,6 +51,13 @@ func visible(s string) string {
 		return -1
 	}, s)
 }
+
+// sequences are terminal control sequences: CSI with its parameters, strings that
+// end, and what ESC makes of one character. A string that never ends is no more
+// than its beginning: what follows is text, and a note must not lose it.
+var sequences = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]`)
+
+func c1(r rune) bool { return r >= 0x80 && r <= 0x9f }
 
 // field is one text that an act takes.
 type field struct {
