@@ -103,6 +103,11 @@ func TestDocsTellTheGuide(t *testing.T) {
 			t.Errorf("no row %s%s", c.Severity, row)
 		}
 	}
+	counts := fmt.Sprintf("At most %d phases of the flow and %[1]d of the checklist, %d nodes in a main line or a column, %d columns, %d lines in a node, %d items in a phase, %d lessons, %d measures in each. An id is at most %d small letters",
+		maxPhases, maxMain, maxColumns, maxLines, maxItems, maxLessons, maxPrevents, longID)
+	if maxRows != maxMain || maxSides != 3 || !strings.Contains(strings.ReplaceAll(text, "\n", " "), counts) {
+		t.Errorf("does not say: %s", counts)
+	}
 	for _, limit := range []string{
 		fmt.Sprintf("title of a lesson | %d |", wideName), fmt.Sprintf("text of a line | %d |", wideLine), fmt.Sprintf("group | %d |", wideNode),
 		fmt.Sprintf("`leave` | %d |", wideLeave), fmt.Sprintf("measure of a lesson | %d |", widePrevent), fmt.Sprintf("summary of a lesson | %d |", wideSummary),
