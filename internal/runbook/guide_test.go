@@ -182,8 +182,8 @@ func TestGuideHasTheWholeChecklist(t *testing.T) {
 	}
 }
 
-// What is read aloud is short, so short that text and observed value share a row of
-// 80 cells; what settles a killer is a count, which can be typed and compared.
+// What is read aloud is short, and what settles a killer is a count, which can be
+// typed and compared.
 func TestGuideReadsAloud(t *testing.T) {
 	for _, p := range Guide().Checklist {
 		for _, i := range p.Items {
