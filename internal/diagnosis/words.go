@@ -1,0 +1,116 @@
+package diagnosis
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"warroom/internal/estate"
+)
+
+// count words a number of things: "1 secret", "3 secrets", "2,847 secrets".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return thousands(n) + " " + thing + "s"
+}
+
+// thousands writes a number with separators: 2,847.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// few names the first of a list and says how many more there are.
+func few(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, "; ")
+	}
+	return strings.Join(list[:n], "; ") + fmt.Sprintf("; and %s more", thousands(len(list)-n))
+}
+
+// names lists a few names, parted by commas.
+func names(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, ", ")
+	}
+	return strings.Join(list[:n], ", ") + fmt.Sprintf(" and %s more", thousands(len(list)-n))
+}
+
+// cut makes a text one line of at most n runes.
+func cut(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	runes := 0
+	for i := range s {
+		if runes == n-1 && i < len(s) {
+			if len([]rune(s[i:])) > 1 {
+				return s[:i] + "…"
+			}
+		}
+		runes++
+	}
+	return s
+}
+
+// percent words a share of 0 to 1; a share above nothing never reads 0%, one below
+// everything never 100%.
+func percent(share float64) string {
+	p := int(share*100 + 0.5)
+	switch {
+	case share > 0 && p == 0:
+		return "<1%"
+	case share < 1 && p >= 100:
+		return ">99%"
+	}
+	return strconv.Itoa(p) + "%"
+}
+
+// short is a version id's beginning, as people compare them.
+func short(id string) string {
+	if len(id) > 8 {
+		return id[:8]
+	}
+	return id
+}
+
+// passed words when something ended or ends.
+func passed(now, t time.Time) string {
+	if t.After(now) {
+		return "ends " + estate.Ago(now, t)
+	}
+	return "ended " + estate.Ago(now, t)
+}
+
+// bad is s for what is bad, and OK otherwise.
+func bad(is bool, s estate.Status) estate.Status {
+	if is {
+		return s
+	}
+	return estate.OK
+}
+
+// weight orders criticalities, the highest first; what nobody rated is medium.
+func weight(c estate.Criticality) int {
+	switch c {
+	case estate.Critical:
+		return 4
+	case estate.High:
+		return 3
+	case estate.Low:
+		return 1
+	}
+	return 2
+}
+
+// tries words a number of tries.
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return thousands(n) + " tries"
+}
