@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -76,6 +77,7 @@ func (m *Model) toggleFreeze() {
 		return
 	}
 	m.frozen, m.shown = time.Time{}, m.live
+	m.rebuild()
 	m.say("live")
 }
 
@@ -97,11 +99,30 @@ func copyReading(m *Model) tea.Cmd {
 	return tea.SetClipboard(text)
 }
 
-// quit leaves, and asks first while something runs.
+// quit leaves. While something is not recorded yet it waits for that, and says so;
+// while something runs, or a draft was changed and did not go out, it asks first.
 func quit(m *Model) tea.Cmd {
 	running := plain(m.opt.Running())
-	if running == "" {
+	left := m.unrecorded()
+	if running == "" && m.draft.edited {
+		running = "The status update that you changed has not gone out."
+	}
+	switch {
+	case running == "" && len(left) == 0:
 		return tea.Quit
+	case len(left) > 0:
+		body := []string{"Not recorded yet: " + strings.Join(left, ", ") + "."}
+		if running == "" {
+			body = append(body, "The console ends as soon as it is.")
+		} else {
+			body = append(body, running)
+		}
+		m.ask(&dialog{
+			title: "Recording", body: body, leaves: true,
+			buttons: []button{{"Stay", nil}, {"Quit without it", func(*Model) tea.Cmd { return tea.Quit }}},
+		})
+		m.leaving = running == ""
+		return nil
 	}
 	m.ask(&dialog{
 		title:   "Quit while something runs?",

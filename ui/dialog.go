@@ -22,6 +22,7 @@ type dialog struct {
 	body     []string
 	buttons  []button
 	selected int
+	leaves   bool // the console ends by itself while it is open, once everything is recorded
 
 	opened time.Time
 	quiet  time.Time // when keys count, if none comes before

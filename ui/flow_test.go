@@ -103,7 +103,7 @@ func TestFlow(t *testing.T) {
 
 			// Help closes by the key that opened it.
 			d.Press("?")
-			d.WaitText("Check this component now")
+			d.WaitText("Keys of Planes", "Quit from anywhere")
 			d.Press("?")
 			d.WaitText("Edge Plane")
 
@@ -127,8 +127,10 @@ func TestFlow(t *testing.T) {
 			d.WaitText("share mode is off")
 
 			// A key of a later view says so and does nothing.
+			d.Press("3")
+			d.WaitText("no key 3 here")
 			d.Press("7")
-			d.WaitText("no key 7 here")
+			d.WaitText("7: not now, I declares an incident first")
 
 			if got := d.Title(); got != "warroom production DRILL" {
 				t.Errorf("window title %q", got)

@@ -71,7 +71,7 @@ func (m *Model) hunt() {
 // called what was typed.
 func (m *Model) keepFilter() {
 	m.close()
-	if m.view.sheet() || m.filter == "" || m.subject() != "" {
+	if m.view != modePlanes || m.filter == "" || m.subject() != "" {
 		return
 	}
 	first, found := estate.Plane(0), false

@@ -21,9 +21,12 @@ type binding struct {
 	rank  int     // place in the footer: what is not shown first may not fit
 	group string  // the heading in help
 	modes modeSet // where it works
-	// palette is whether it can be chosen by name.
+	// palette is whether it can be chosen by name. What has no key can be chosen
+	// by name only.
 	palette bool
-	run     func(*Model) tea.Cmd
+	// acts is whether it settles what is current: a key held down never does.
+	acts bool
+	run  func(*Model) tea.Cmd
 	// refuse says why it does not work now; nil or empty when it does.
 	refuse func(*Model) string
 }
@@ -53,7 +56,7 @@ func init() {
 }
 
 func table() []binding {
-	return []binding{
+	return append([]binding{
 		{keys: []string{"enter"}, does: "Open the detail of the component", short: "detail", rank: 1, group: groupLook,
 			modes: in(modePlanes), run: do(func(m *Model) { m.show(m.subject()) }), refuse: noSubject},
 		{keys: []string{"esc"}, does: "Clear the filter", group: groupLook, modes: in(modePlanes),
@@ -63,7 +66,7 @@ func table() []binding {
 		{keys: []string{"esc"}, does: "Clear the filter, then back to where it was opened", short: "back", rank: 1, group: groupLook,
 			modes: in(modeChanges, modeGlossary), run: do((*Model).leaveSheet)},
 		{keys: []string{"1"}, does: "Planes: the four live panes", group: groupLook, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: do(func(m *Model) { m.showView(modePlanes) })},
+			modes: everyView, run: do(func(m *Model) { m.showView(modePlanes) })},
 
 		{keys: []string{"up", "k"}, shown: "↑ k", does: "Up, into the pane above", group: groupMove,
 			modes: in(modePlanes), run: do(func(m *Model) { m.vertical(-1) })},
@@ -113,9 +116,9 @@ func table() []binding {
 			modes: in(modeChanges, modeGlossary), run: do(func(m *Model) { m.scrollSheet(m.cache.sheetTotal) })},
 
 		{keys: []string{"c"}, does: "Recent changes: who changed what, and what it touches", short: "changes", rank: 8, group: groupLook, palette: true,
-			modes: in(modePlanes, modeDetail, modeGlossary), run: do(func(m *Model) { m.openSheet(modeChanges) })},
+			modes: but(modeChanges), run: do(func(m *Model) { m.openSheet(modeChanges) })},
 		{keys: []string{"x"}, does: "Glossary: what every word and figure means", short: "explain", rank: 10, group: groupLook, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges), run: do(func(m *Model) { m.openSheet(modeGlossary) })},
+			modes: but(modeGlossary, modeMeasures), run: do(func(m *Model) { m.openSheet(modeGlossary) })},
 		{keys: []string{"r"}, does: "Read the changes again now", short: "check", rank: 3, group: groupDo, palette: true,
 			modes: in(modeChanges), run: checkChanges, refuse: cannotReadChanges},
 		{keys: []string{"y"}, does: "Copy the changes that are listed", short: "copy", rank: 9, group: groupDo, palette: true,
@@ -128,25 +131,25 @@ func table() []binding {
 		{keys: []string{"r"}, does: "Check this component now", short: "check", rank: 3, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: checkOne, refuse: cannotCheckOne},
 		{keys: []string{"R"}, does: "Check every component now", group: groupDo, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: checkAll, refuse: cannotCheck},
-		{keys: []string{"/"}, does: "Filter the components", short: "filter", rank: 4, group: groupDo, palette: true,
+			modes: everyView, run: checkAll, refuse: cannotCheck},
+		{keys: []string{"/"}, does: "Filter the components", short: "filter", rank: 8, group: groupDo, palette: true,
 			modes: in(modePlanes), run: do(func(m *Model) { m.open(modeFilter) })},
 		{keys: []string{"y"}, does: "Copy this component's reading", short: "copy", rank: 9, group: groupDo, palette: true,
 			modes: in(modePlanes, modeDetail), run: copyReading, refuse: noSubject},
 		{keys: []string{"z"}, does: "Freeze the frame, or show live data again", short: "freeze", rank: 8, group: groupDo, palette: true,
 			now:   liveNow,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: do((*Model).toggleFreeze)},
+			modes: everyView, run: do((*Model).toggleFreeze)},
 		{keys: []string{"S"}, does: "Share mode: mask hosts, account ids and ARNs", short: "share", rank: 10, group: groupDo, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: do((*Model).toggleShare)},
+			modes: everyView, run: do((*Model).toggleShare)},
 
 		{keys: []string{":"}, does: "Palette: everything by name", short: "palette", rank: 6, group: groupMore,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: do((*Model).openPalette)},
+			modes: everyView, run: do((*Model).openPalette)},
 		{keys: []string{"?"}, does: "Help for this view", short: "help", rank: 5, group: groupMore, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: do(func(m *Model) { m.helpScroll = 0; m.open(modeHelp) })},
+			modes: everyView, run: do(func(m *Model) { m.helpScroll = 0; m.open(modeHelp) })},
 		{keys: []string{"q"}, does: "Quit", short: "quit", rank: 7, group: groupMore, palette: true,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary), run: quit},
+			modes: everyView, run: quit},
 		{keys: []string{"ctrl+c"}, does: "Quit from anywhere but a dialog", group: groupMore,
-			modes: in(modePlanes, modeDetail, modeChanges, modeGlossary, modeFilter, modeHelp, modePalette), run: quit},
+			modes: everyView | in(modeFilter, modeHelp, modePalette), run: quit},
 
 		{keys: []string{"enter"}, does: "Keep the filter", short: "keep", group: groupType,
 			modes: in(modeFilter), run: do((*Model).keepFilter)},
@@ -185,7 +188,7 @@ func table() []binding {
 			modes: in(modeDialog), run: (*Model).press},
 		{keys: []string{"esc", "ctrl+c"}, shown: "esc", does: "Cancel", short: "cancel", group: groupMore,
 			modes: in(modeDialog), run: do((*Model).close)},
-	}
+	}, incidentTable()...)
 }
 
 // lookup finds what a key does in a mode.
@@ -211,6 +214,8 @@ func index(rows []binding) (all [modes]map[string]*binding) {
 // label is how a binding's keys are written.
 func (b *binding) label(ascii bool) string {
 	switch {
+	case len(b.keys) == 0:
+		return ":"
 	case b.shown == "":
 		return b.keys[0]
 	case ascii:
@@ -256,7 +261,7 @@ func (m *Model) hints(md mode) []panes.KeyHint {
 
 // place is where a binding stands in a footer of some width.
 func (b *binding) place(width int) int {
-	if width < narrow && (b.short == "quit" || b.keys[0] == "esc") {
+	if width < narrow && (b.short == "quit" || len(b.keys) > 0 && b.keys[0] == "esc") {
 		return 0
 	}
 	return b.rank
@@ -267,7 +272,7 @@ func (m *Model) helpGroups(md mode) []panes.HelpGroup {
 	var out []panes.HelpGroup
 	if md.view() {
 		// In this order, so that how to leave stands above the fold.
-		for _, g := range []string{groupLook, groupDo, groupMore, groupMove} {
+		for _, g := range []string{groupMore, groupLook, groupDo, groupIncident, groupMove} {
 			out = append(out, panes.HelpGroup{Title: g})
 		}
 	}
@@ -283,7 +288,10 @@ func (m *Model) helpGroups(md mode) []panes.HelpGroup {
 		}
 		out[at].Keys = append(out[at].Keys, panes.KeyHint{Key: b.label(m.theme.Glyphs.ASCIIOnly), Does: b.does, Disabled: b.refusal(m)})
 	}
-	if md.view() {
+	switch {
+	case works(md):
+		out = append(out, panes.HelpGroup{Title: "How it works", Keys: practice(md)})
+	case md.view():
 		out = append(out, panes.HelpGroup{Title: "Signs", Keys: m.signs()})
 	}
 	return out

@@ -13,10 +13,11 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	if m.dialog != nil && !m.dialog.ready(m.opt.Clock(), name, msg.IsRepeat) {
 		return nil
 	}
+	m.pressed()
 	b := lookup(m.mode, name)
 	if b == nil {
 		switch {
-		case msg.Text != "" && (m.mode == modeFilter || m.mode == modePalette):
+		case msg.Text != "" && (m.mode == modeFilter || m.mode == modePalette || m.mode == modeForm):
 			m.typed(msg.Text)
 		case m.mode.view():
 			m.say(fmt.Sprintf("no key %s here; ? lists the keys", plain(name)))
@@ -25,7 +26,16 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	m.message = ""
 	m.settled = true
+	if b.acts && (msg.IsRepeat || m.hold.holds(m)) {
+		m.hold.begin(m) // a key held down settles nothing
+	}
+	if b.acts && msg.IsRepeat {
+		return nil
+	}
 	if why := b.refusal(m); why != "" {
+		if m.mode == modeForm {
+			return nil
+		}
 		m.say(fmt.Sprintf("%s: not now, %s", b.label(m.theme.Glyphs.ASCIIOnly), why))
 		return nil
 	}
@@ -34,6 +44,13 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 
 // typed adds text where text is typed now; elsewhere it is dropped.
 func (m *Model) typed(text string) {
+	if m.mode == modeForm {
+		if on := m.form.on(); on != nil {
+			on.insert(text)
+			m.form.changed()
+		}
+		return
+	}
 	if m.mode == modeFilter || m.mode == modePalette {
 		m.setInput(m.input() + plain(text))
 	}

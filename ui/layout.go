@@ -41,7 +41,8 @@ type splitter func(upper, lower estate.Plane, rows int) (up, low int)
 
 // arrange lays out a screen. Rows go first to what must never be missing: how to
 // leave, the worst status, where we are.
-func arrange(width, height int, focus estate.Plane, planes bool, split splitter) layout {
+func arrange(width, height, band int, focus estate.Plane, view mode, split splitter) layout {
+	planes := view == modePlanes
 	l := layout{focus: focus}
 	left := height
 	take := func(n int) int {
@@ -53,10 +54,13 @@ func arrange(width, height int, focus estate.Plane, planes bool, split splitter)
 	switch {
 	case planes && height >= strip2Height:
 		l.strip = take(2)
-	case planes, height >= leastHeight: // the worst stays in sight beside a detail
+	case planes, height >= leastHeight && view != modeBrief: // the worst stays in sight beside a detail
 		l.strip = take(1)
 	}
-	l.band = take(1)
+	if height < leastHeight {
+		band = min(band, 1)
+	}
+	l.band = take(band)
 	l.body = rect{0, l.band + l.strip, width, left}
 	b := l.body
 	switch {
@@ -84,17 +88,17 @@ func arrange(width, height int, focus estate.Plane, planes bool, split splitter)
 // layoutKey is what a layout depends on, besides the topology, which does not
 // change.
 type layoutKey struct {
-	width, height int
-	focus         estate.Plane
-	view          mode
+	width, height, band int
+	focus               estate.Plane
+	view                mode
 }
 
 // layout is where everything is now.
 func (m *Model) layout() layout {
-	key := layoutKey{m.width, m.height, m.focus, m.view}
+	key := layoutKey{m.width, m.height, panes.BandHeight(m.bandInfo()), m.focus, m.view}
 	if m.laidOut != key {
 		m.laidOut = key
-		m.arranged = arrange(m.width, m.height, m.focus, m.view == modePlanes, func(upper, lower estate.Plane, rows int) (int, int) {
+		m.arranged = arrange(m.width, m.height, key.band, m.focus, m.view, func(upper, lower estate.Plane, rows int) (int, int) {
 			return panes.Split(m.shown.Readings, upper, lower, rows)
 		})
 	}

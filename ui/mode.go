@@ -3,33 +3,44 @@ package ui
 // mode is what the keys mean now. There is exactly one.
 type mode uint8
 
-// The modes. The first four are views; the others lie over a view, swallow every
-// key, and return to it.
+// The modes. Those up to modeUpdate are views; the others lie over a view,
+// swallow every key, and return to it.
 const (
 	modePlanes mode = iota
 	modeDetail
 	modeChanges
 	modeGlossary
+	modeFlow
+	modeNode
+	modeChecklist
+	modeTimeline
+	modeBrief
+	modeMeasures
+	modeUpdate
 	modeFilter
 	modeHelp
 	modePalette
 	modeDialog
+	modeForm
 	modes // how many there are
 )
 
-var modeNames = [modes]string{"Planes", "Detail", "Recent changes", "Glossary", "Filter", "Help", "Palette", "Dialog"}
+var modeNames = [modes]string{
+	"Planes", "Detail", "Recent changes", "Glossary", "Flow", "Step", "Checklist", "Timeline", "Brief", "Temporary measures",
+	"Status update", "Filter", "Help", "Palette", "Dialog", "Form",
+}
 
 func (m mode) String() string { return modeNames[m] }
 
 // view reports whether a mode is a view rather than something that lies over
 // one.
-func (m mode) view() bool { return m <= modeGlossary }
+func (m mode) view() bool { return m <= modeUpdate }
 
 // sheet reports whether a mode is a view of a list that is not of components.
 func (m mode) sheet() bool { return m == modeChanges || m == modeGlossary }
 
 // modeSet is a set of modes.
-type modeSet uint16
+type modeSet uint32
 
 func in(all ...mode) (s modeSet) {
 	for _, m := range all {
@@ -38,12 +49,23 @@ func in(all ...mode) (s modeSet) {
 	return s
 }
 
+// everyView is all views, and but all of them without some.
+const everyView = modeSet(1<<(modeUpdate+1) - 1)
+
+func but(some ...mode) modeSet { return everyView &^ in(some...) }
+
 func (s modeSet) has(m mode) bool { return s&(1<<m) != 0 }
 
 // showView makes a view what is shown, with nothing over it.
 func (m *Model) showView(v mode) {
+	if v != m.view {
+		m.turned(m.view, v)
+	}
+	if m.dialog != nil && m.dialog.leaves {
+		m.leaving = false
+	}
 	m.mode, m.view = v, v
-	m.palette, m.dialog = nil, nil
+	m.palette, m.dialog, m.form = nil, nil, nil
 }
 
 // open lays a mode over the view, in place of what lay over it.

@@ -53,6 +53,8 @@ type Model struct {
 	sheetScroll  int
 	palette      *palette
 	dialog       *dialog
+	form         *form
+	desk         // what there is of an incident
 
 	message   string
 	messageAt time.Time
@@ -76,6 +78,14 @@ func newModel(ctx context.Context, o Options, g *guard) *Model {
 	}
 	m.cache.prose = scrubbed(o.scrub)
 	m.followWorst()
+	if o.Checklist {
+		m.mode, m.view = modeChecklist, modeChecklist
+	}
+	if o.Book != nil {
+		m.attend(o.Book, o.Book.Case())
+	} else {
+		m.rebuild()
+	}
 	return m
 }
 
@@ -90,7 +100,7 @@ func (m *Model) Init() tea.Cmd {
 	if m.opt.Feed != nil {
 		m.guard.start("the feed of readings", m.pump.read)
 	}
-	cmds := []tea.Cmd{m.nextPicture()}
+	cmds := []tea.Cmd{m.nextPicture(), m.startDesk()}
 	if !m.themeGiven && !m.opt.NoColor {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -101,19 +111,32 @@ func (m *Model) nextPicture() tea.Cmd {
 	return m.guard.command("reading the estate", m.pump.next)
 }
 
-// Update takes one message.
+// Update takes one message. What waits to be asked is asked as soon as nothing
+// else lies over the view.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.update(msg)
+	m.askWaiting()
+	if load := m.loadTimeline(); load != nil {
+		cmd = tea.Batch(cmd, load)
+	}
+	if calm := m.calm(); calm != nil {
+		cmd = tea.Batch(cmd, calm)
+	}
+	return m, cmd
+}
+
+func (m *Model) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case pictureMsg:
 		m.take(Picture(msg))
-		return m, m.nextPicture()
+		return tea.Batch(m.nextPicture(), m.arrive(), m.tell())
 	case feedErrMsg:
 		m.say("no new readings: " + plain(msg.err.Error()))
-		return m, m.nextPicture()
+		return m.nextPicture()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
-		return m, m.key(msg)
+		return m.key(msg)
 	case tea.PasteMsg:
 		// Text may be pasted where text is typed, and nowhere else: a paste is
 		// never a series of commands.
@@ -122,8 +145,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if !m.themeGiven && msg.Color != nil && !msg.IsDark() {
 			m.setTheme(theme.Light)
 		}
+	default:
+		cmd, _ := m.desked(msg)
+		return cmd
 	}
-	return m, nil
+	return nil
 }
 
 // take makes p the newest picture, and shows it unless the frame is frozen.
@@ -136,6 +162,9 @@ func (m *Model) take(p Picture) {
 		m.followWorst()
 	}
 	m.hear()
+	m.notice()
+	m.idle()
+	m.rebuild()
 	if m.message != "" && p.Now.Sub(m.messageAt) >= messageStays {
 		m.message = ""
 	}

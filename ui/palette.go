@@ -53,6 +53,18 @@ func (m *Model) openPalette() {
 		}
 		p.all = append(p.all, c)
 	}
+	for _, one := range m.listed {
+		c := choice{panes.Choice{Label: "Resume incident " + plain(one.ID), Detail: plain(one.Summary)}, resume(one.ID)}
+		switch {
+		case m.kase != nil && m.kase.State.Declared.ID == one.ID:
+			c.Detail, c.Disabled = "", "it is open here"
+		case m.opening != "":
+			c.Disabled = m.opening + " is under way"
+		case m.rec.human() > 0:
+			c.Disabled = "the last key is still being recorded"
+		}
+		p.all = append(p.all, c)
+	}
 	for _, comp := range m.shown.Readings.Snapshot.Topology.Components {
 		detail := comp.Plane.String() + " plane"
 		if comp.Group != "" {

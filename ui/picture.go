@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 	"warroom/panes"
 )
@@ -13,6 +14,7 @@ import (
 // did, so that a plane which looks the same is not drawn again.
 type Picture struct {
 	Readings *estate.Readings
+	Findings diagnosis.Findings // what Readings mean for the runbook's questions
 	Now      time.Time
 	planes   [len(estate.Planes)]uint64
 	all      uint64                     // changes when any plane does
@@ -31,7 +33,7 @@ func firstPicture(r *estate.Readings, now time.Time) Picture {
 
 // next is the picture after p: r as read at now.
 func (p Picture) next(r *estate.Readings, now time.Time) Picture {
-	n := Picture{Readings: r, Now: now, planes: p.planes, all: p.all}
+	n := Picture{Readings: r, Findings: p.Findings, Now: now, planes: p.planes, all: p.all}
 	for i, plane := range estate.Planes {
 		n.ages[i] = panes.AgeStamp(r, plane, now)
 	}

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 )
 
@@ -34,6 +35,7 @@ type pump struct {
 	feed   Feed
 	clock  func() time.Time
 	derive func(*estate.Snapshot, time.Time) *estate.Readings
+	sense  func(*estate.Readings, time.Time) diagnosis.Findings
 	net    scrubber
 
 	snaps chan *estate.Snapshot // the newest not yet derived
@@ -50,16 +52,25 @@ type pump struct {
 // newPump derives the first picture at once, from what is known at the start.
 func newPump(ctx context.Context, o Options) *pump {
 	p := &pump{
-		ctx: ctx, feed: o.Feed, clock: o.Clock, derive: o.Derive, net: scrubber{scrub: o.Scrub},
+		ctx: ctx, feed: o.Feed, clock: o.Clock, derive: o.Derive, sense: o.Sense, net: scrubber{scrub: o.Scrub},
 		snaps: make(chan *estate.Snapshot, 1), errs: make(chan error, 1), snap: o.Snapshot,
 	}
 	now := p.clock()
 	p.last = firstPicture(p.readings(now), now)
+	p.last.Findings = p.findings(p.last.Readings, now)
 	return p
 }
 
 func (p *pump) readings(now time.Time) *estate.Readings {
 	return p.net.clean(p.derive(p.snap, now))
+}
+
+// findings are what the readings mean for the runbook's questions.
+func (p *pump) findings(r *estate.Readings, now time.Time) diagnosis.Findings {
+	if p.sense == nil {
+		return nil
+	}
+	return p.sense(r, now)
 }
 
 // read takes snapshots from the feed until ctx ends. Of those that come faster
@@ -122,6 +133,7 @@ func (p *pump) next() tea.Msg {
 		return pictureMsg(p.last)
 	}
 	p.last = p.last.next(p.readings(now), now)
+	p.last.Findings = p.findings(p.last.Readings, now)
 	p.fresh = false
 	p.derived = time.Now()
 	p.cost = p.derived.Sub(began)

@@ -42,7 +42,7 @@ func (m *Model) subject() estate.ID {
 	switch {
 	case m.view == modeDetail:
 		return m.detail
-	case m.view.sheet():
+	case m.view != modePlanes:
 		return ""
 	}
 	return m.cursor(m.focus)

@@ -63,19 +63,25 @@ func (m *Model) sheetRows(l layout) []string {
 
 // filterText is the filter of the view that is shown.
 func (m *Model) filterText() string {
-	if m.view.sheet() {
+	switch {
+	case m.view.sheet():
 		return m.sheetFilter
+	case m.view == modeTimeline:
+		return m.line.text
 	}
 	return m.filter
 }
 
 // setFilter is what is typed into the filter of the view that is shown.
 func (m *Model) setFilter(text string) {
-	if m.view.sheet() {
+	switch {
+	case m.view.sheet():
 		m.sheetFilter, m.sheetScroll = text, 0
-		return
+	case m.view == modeTimeline:
+		m.timelineSearch(text)
+	default:
+		m.filter = text
 	}
-	m.filter = text
 }
 
 // changers are the components whose reads tell of changes.

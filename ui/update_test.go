@@ -178,13 +178,13 @@ func lines(s string) []string { return strings.Split(s, "\n") }
 func TestMessageGoesByItself(t *testing.T) {
 	w := newWorld()
 	m := ready(t, w, 100, 30)
-	keys(m, "7")
+	keys(m, "3")
 	m.Update(fresh(m, w, at.Add(messageStays-time.Second)))
-	if !strings.Contains(screen(m), "no key 7") {
+	if !strings.Contains(screen(m), "no key 3") {
 		t.Error("the message went too soon")
 	}
 	m.Update(fresh(m, w, at.Add(messageStays)))
-	if strings.Contains(screen(m), "no key 7") {
+	if strings.Contains(screen(m), "no key 3") {
 		t.Error("the message stayed")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"warroom/internal/estate"
+	"warroom/internal/incident"
 	"warroom/internal/theme"
 	"warroom/panes"
 )
@@ -62,6 +63,24 @@ type paneKey struct {
 type stripKey struct {
 	look
 	version uint64
+	board   *incident.Board
+}
+
+// boardKey stands for a view of an incident. rev changes with everything that
+// such a view shows besides.
+type boardKey struct {
+	look
+	view     mode
+	board    *incident.Board
+	readings *estate.Readings
+	now      time.Time
+	rev      uint64
+}
+
+type formKey struct {
+	look
+	of      *form
+	version int
 }
 
 type detailKey struct {
@@ -92,6 +111,7 @@ type keysKey struct {
 	filtered bool
 	text     string
 	scroll   int
+	rev      uint64
 }
 
 type paletteKey struct {
@@ -112,7 +132,7 @@ type frameKey struct {
 	layout   layout
 	mode     mode
 	view     mode
-	versions [12]uint64
+	versions [14]uint64
 }
 
 // cache is everything that was drawn. Only View changes it.
@@ -127,8 +147,10 @@ type cache struct {
 	footer section[keysKey]
 	pal    section[paletteKey]
 	dialog section[dialogKey]
+	form   section[formKey]
+	board  section[boardKey]
 
-	detailTotal, helpTotal, sheetTotal int // rows there are, seen or not
+	detailTotal, helpTotal, sheetTotal, incidentTotal int // rows there are, seen or not
 
 	frame   frameKey
 	content string
@@ -176,8 +198,8 @@ func (m *Model) content() string {
 	body := m.drawBody(l, &key)
 	var strip []string
 	if l.strip > 0 {
-		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all}, c.prose, func() []string {
-			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings, nil), l.body.w, l.strip)
+		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all, m.board}, c.prose, func() []string {
+			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings, m.board), l.body.w, l.strip)
 		})
 		key.versions[0] = c.strip.version
 	}
@@ -185,6 +207,7 @@ func (m *Model) content() string {
 	box := m.drawBox()
 	key.versions[1], key.versions[2] = c.band.version, c.footer.version
 	key.versions[3], key.versions[4], key.versions[5] = c.pal.version, c.dialog.version, c.help.version
+	key.versions[12], key.versions[13] = c.form.version, c.board.version
 	if c.content != "" && c.frame == key {
 		return c.content
 	}
@@ -218,11 +241,7 @@ func (m *Model) drawBand(l layout) []string {
 	if l.band == 0 {
 		return nil
 	}
-	t := m.shown.Readings.Snapshot.Topology
-	info := panes.BandInfo{
-		Environment: t.Environment, Drill: t.Drill, Mode: "READ-ONLY",
-		Frozen: m.frozen, Share: m.share,
-	}
+	info := m.bandInfo()
 	now := m.live.Now
 	return m.cache.band.get(bandKey{m.look(m.width, l.band), info, now.Unix()}, m.cache.prose, func() []string {
 		f := m.frameOf(m.width, l.band)
@@ -250,6 +269,9 @@ func (m *Model) drawBody(l layout, key *frameKey) func() []string {
 	case m.view.sheet():
 		rows := m.sheetRows(l)
 		key.versions[11] = c.sheet.version
+		return func() []string { return rows }
+	case m.view != modePlanes:
+		rows := m.boardRows(l)
 		return func() []string { return rows }
 	}
 	var drawn [len(estate.Planes)][]string
@@ -286,7 +308,7 @@ func (m *Model) drawPane(p estate.Plane, r rect) []string {
 func (m *Model) keysKey(w, h int, of mode) keysKey {
 	return keysKey{
 		look: m.look(w, h), mode: of, frozen: !m.frozen.IsZero(),
-		subject: m.subject() != "", filtered: m.filterText() != "",
+		subject: m.subject() != "", filtered: m.filterText() != "", rev: m.rev,
 	}
 }
 
@@ -295,13 +317,7 @@ func (m *Model) drawFooter(l layout) []string {
 	if l.footer == 0 {
 		return nil
 	}
-	text := m.message
-	if filter := m.filterText(); m.mode == modeFilter || (m.mode == modePlanes || m.mode.sheet()) && filter != "" && text == "" {
-		text = "/" + filter
-		if m.mode == modeFilter {
-			text += m.theme.Glyphs.Cursor
-		}
-	}
+	text := m.footerText()
 	k := m.keysKey(m.width, l.footer, m.mode)
 	k.text = text
 	return m.cache.footer.get(k, m.cache.prose, func() []string {
@@ -329,6 +345,11 @@ func (m *Model) drawBox() []string {
 		p := m.palette
 		return c.pal.get(paletteKey{look, p, p.version, p.selected}, c.prose, func() []string {
 			return panes.Palette(f, p.query, p.drawn, p.selected)
+		})
+	}
+	if m.mode == modeForm {
+		return c.form.get(formKey{look, m.form, m.form.version}, c.prose, func() []string {
+			return panes.Form(f, m.form.shown())
 		})
 	}
 	d := m.dialog

@@ -1,0 +1,370 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/internal/estate"
+	"warroom/internal/incident"
+	"warroom/internal/runbook"
+)
+
+// desk is what the console knows and does of an incident. Update alone changes
+// it; what takes time goes on in commands and comes back as messages.
+type desk struct {
+	book    Book
+	kase    *incident.Case // the newest; nil before a declaration
+	opening string         // what is being opened or declared, in words; empty when nothing is
+	listed  []incident.Listed
+
+	newest *incident.Board // of the live picture; nil without a runbook
+	board  *incident.Board // as drawn: newest, or what it was when the frame froze
+
+	rec      recorder
+	notices  notices
+	hold     hold
+	stepping *stepping
+	asked    asked
+
+	recall recall
+
+	flow     flowPlace
+	list     listPlace
+	line     timelinePlace
+	measure  string // the measure that the cursor was put on
+	measures int    // rows scrolled
+	draft    draft
+
+	waiting []*dialog // what is asked as soon as a view is shown
+	leaving bool      // the console ends once everything is recorded
+
+	rev uint64 // changes with everything that footer and help depend on
+}
+
+// The messages of the desk. Each carries the book it is about: one of a book
+// that was left means nothing any more.
+type (
+	openedMsg struct {
+		book Book
+		kase *incident.Case
+		then func(*Model) tea.Cmd
+		what string
+		err  error
+	}
+	caseMsg struct {
+		book Book
+		kase *incident.Case
+		err  error
+	}
+	againMsg  struct{ book Book } // ask for the next case again
+	listedMsg struct {
+		all []incident.Listed
+		err error
+	}
+)
+
+// pause is how long the console waits before it asks again what brought an error.
+const pause = time.Second
+
+// startDesk takes up the incident that the console was opened with, or looks
+// whether one is open.
+func (m *Model) startDesk() tea.Cmd {
+	switch {
+	case m.book != nil:
+		m.remind("resumed")
+		return m.nextCase()
+	case m.opt.Casebook != nil:
+		return m.guard.command("listing the incidents", func() tea.Msg {
+			all, err := m.opt.Casebook.List(m.pump.ctx)
+			return listedMsg{all, err}
+		})
+	}
+	return nil
+}
+
+// attend makes a book what the console works on.
+func (m *Model) attend(book Book, k *incident.Case) {
+	m.book, m.kase = book, k
+	m.rec, m.stepping, m.asked = recorder{}, nil, asked{}
+	m.notices = notices{seen: m.live.Readings}
+	m.line = timelinePlace{}
+	m.draft = draft{}
+	m.flow, m.list = flowPlace{}, listPlace{}
+	m.rebuild()
+}
+
+// nextCase waits for a newer case.
+func (m *Model) nextCase() tea.Cmd {
+	book := m.book
+	return m.guard.command("following the incident", func() tea.Msg {
+		k, err := book.Next(m.pump.ctx)
+		if m.pump.ctx.Err() != nil {
+			return nil
+		}
+		return caseMsg{book, k, err}
+	})
+}
+
+// takeCase takes a case unless a newer one was taken already.
+func (m *Model) takeCase(k *incident.Case) {
+	if k == nil || k.State == nil {
+		return
+	}
+	if m.kase != nil && m.kase.State != nil && k.State.Head < m.kase.State.Head {
+		return
+	}
+	m.kase = k
+	m.rebuild()
+	m.refreshTimeline()
+}
+
+// desked takes the messages of the desk; ok is false for any other.
+func (m *Model) desked(msg tea.Msg) (cmd tea.Cmd, ok bool) {
+	switch msg := msg.(type) {
+	case caseMsg:
+		if msg.book != m.book {
+			return nil, true
+		}
+		if msg.err != nil {
+			m.say("the incident is not followed: " + plain(msg.err.Error()))
+			return tea.Tick(pause, func(time.Time) tea.Msg { return againMsg{msg.book} }), true
+		}
+		m.takeCase(msg.kase)
+		return tea.Batch(m.nextCase(), m.tell()), true
+	case againMsg:
+		if msg.book != m.book {
+			return nil, true
+		}
+		return m.nextCase(), true
+	case openedMsg:
+		return m.opened(msg), true
+	case listedMsg:
+		m.offer(msg)
+		return nil, true
+	case recordedMsg:
+		return m.recorded(msg), true
+	case pageMsg:
+		m.tookPage(msg)
+		return nil, true
+	case sentMsg:
+		return m.sent(msg), true
+	case editMsg:
+		return m.edit(msg), true
+	case editedMsg:
+		m.edited(msg)
+		return nil, true
+	case calmMsg:
+		if msg.hold == m.hold.generation {
+			m.hold.until = time.Time{}
+		}
+		if m.form != nil && msg.form == m.form {
+			m.form.awake = true
+		}
+		m.touch()
+		return nil, true
+	}
+	return nil, false
+}
+
+// rebuild makes the board anew: of the newest case, the newest picture and its
+// time.
+func (m *Model) rebuild() {
+	rb := m.runbook()
+	if rb == nil {
+		return
+	}
+	var s *incident.State
+	if m.kase != nil {
+		s = m.kase.State
+	}
+	m.newest = incident.NewBoard(s, rb, m.live.Findings, m.live.Now)
+	if m.frozen.IsZero() || m.board == nil {
+		m.draw(m.newest)
+	}
+	m.touch()
+}
+
+// draw makes a board what is drawn.
+func (m *Model) draw(b *incident.Board) {
+	before := m.board
+	m.board = b
+	if before != nil && (before.Item != b.Item || before.Node != b.Node) {
+		m.hold.begin(m)
+	}
+}
+
+func (m *Model) runbook() *runbook.Runbook {
+	if m.book != nil {
+		return m.book.Runbook()
+	}
+	return m.opt.Runbook
+}
+
+// declared reports whether there is an incident.
+func (m *Model) declared() bool { return m.kase != nil && m.kase.State.IsDeclared() }
+
+// writing reports whether this console records.
+func (m *Model) writing() bool { return m.declared() && m.kase.Writing }
+
+// closed reports whether the incident has ended.
+func (m *Model) closed() bool { return m.declared() && !m.kase.State.Closed.IsZero() }
+
+// touch has footer, help and what else depends on the desk drawn again.
+func (m *Model) touch() { m.rev++ }
+
+// open opens or declares an incident in a command of its own.
+func (m *Model) openBook(what string, open func(context.Context) (Book, error), then func(*Model) tea.Cmd) tea.Cmd {
+	m.opening = what
+	m.touch()
+	return m.guard.command(what, func() tea.Msg {
+		book, err := open(m.pump.ctx)
+		if err != nil {
+			return openedMsg{what: what, err: err}
+		}
+		return openedMsg{book, book.Case(), then, what, nil}
+	})
+}
+
+// opened takes up the incident that was opened, or says why it was not.
+func (m *Model) opened(msg openedMsg) tea.Cmd {
+	m.opening = ""
+	m.touch()
+	if msg.err != nil {
+		m.later(&dialog{
+			title:   "Not done: " + msg.what,
+			body:    []string{plain(msg.err.Error()), "", "Nothing was recorded."},
+			buttons: []button{{"Close", nil}},
+		})
+		return nil
+	}
+	old := m.book
+	m.attend(msg.book, msg.kase)
+	cmds := []tea.Cmd{m.nextCase()}
+	if old != nil {
+		cmds = append(cmds, m.guard.command("leaving the incident", func() tea.Msg { _ = old.Close(); return nil }))
+	}
+	if msg.then != nil {
+		cmds = append(cmds, msg.then(m))
+	}
+	return tea.Batch(append(cmds, m.tell())...)
+}
+
+// later asks as soon as a view is shown: what someone types is not interrupted.
+func (m *Model) later(d *dialog) {
+	m.waiting = append(m.waiting, d)
+	m.askWaiting()
+}
+
+// askWaiting asks what waits to be asked, if a view is shown.
+func (m *Model) askWaiting() {
+	if len(m.waiting) > 0 && m.mode.view() {
+		d := m.waiting[0]
+		m.waiting = m.waiting[1:]
+		m.ask(d)
+	}
+}
+
+// writer is who writes the incident that this console only follows, in words.
+func (m *Model) writer() string {
+	if w := plain(m.kase.Writer); w != "" {
+		return w
+	}
+	return ""
+}
+
+// cannotRecord says why nothing can be recorded now; empty when it can.
+func cannotRecord(m *Model) string {
+	switch {
+	case m.newest == nil:
+		return "no runbook is loaded"
+	case m.opening != "":
+		return m.opening + " is under way"
+	case !m.declared():
+		return "I declares an incident first"
+	case !m.kase.Writing && m.writer() == "":
+		return "this console only follows; I takes over the writing"
+	case !m.kase.Writing:
+		return m.writer() + " writes this incident; this console follows"
+	}
+	return ""
+}
+
+// cannotAct says why nothing can be settled on the evidence that is drawn; empty
+// when it can.
+func cannotAct(m *Model) string {
+	if why := cannotRecord(m); why != "" {
+		return why
+	}
+	switch {
+	case !m.frozen.IsZero():
+		return "the frame is frozen; z shows live data"
+	case m.rec.human() > 0:
+		return "the last key is still being recorded"
+	case m.hold.holds(m):
+		return "what is current has just changed: look, then press again"
+	}
+	return ""
+}
+
+// cannotStep says why the flow cannot be moved in now; empty when it can.
+func cannotStep(m *Model) string {
+	why := cannotAct(m)
+	if why == "" && m.closed() {
+		return "the incident is closed; I opens it again"
+	}
+	return why
+}
+
+// hold keeps keys from acting right after the current step or item has changed
+// under them, and a key that is held down from settling one after another.
+type hold struct {
+	until      time.Time
+	generation int
+	pending    bool // a message that ends it is to be asked for
+}
+
+// calmMsg ends a hold, or wakes a form, when keys were quiet for a while.
+type calmMsg struct {
+	hold int
+	form *form
+}
+
+func (h *hold) begin(m *Model) {
+	h.until = m.opt.Clock().Add(settle)
+	h.generation++
+	h.pending = true
+}
+
+func (h *hold) holds(m *Model) bool { return m.opt.Clock().Before(h.until) }
+
+// calm is the command that ends a hold that has begun, if one has.
+func (m *Model) calm() tea.Cmd {
+	if !m.hold.pending {
+		return nil
+	}
+	m.hold.pending = false
+	generation := m.hold.generation
+	return tea.Tick(settle, func(time.Time) tea.Msg { return calmMsg{hold: generation} })
+}
+
+// componentsOf lists the components that a finding's facts are of, each once.
+func componentsOf(facts []estate.ID) []estate.ID {
+	var out []estate.ID
+	seen := map[estate.ID]bool{}
+	for _, id := range facts {
+		if id != "" && !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// tPlus is a time of the incident as T+.
+func tPlus(d time.Duration) string {
+	d = max(d, 0).Truncate(time.Second)
+	return fmt.Sprintf("T+%02d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
+}

@@ -1,0 +1,273 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"warroom/internal/diagnosis"
+	"warroom/internal/estate"
+	"warroom/internal/incident"
+)
+
+// What n does. The current step of the flow is settled with its evidence as it is
+// on the screen, and the next one begins. Evidence that is unread or older than
+// the interval at which it is read is read again first: when it then says the same
+// as before, the step is settled with it; when it says something else, or says
+// something for the first time, that is shown and waits for another n. So nothing
+// is recorded that nobody saw, and nothing older than it need be.
+
+// stepping is a step whose evidence is being read again.
+type stepping struct {
+	node  string
+	ids   []estate.ID // none for every component
+	began time.Time
+	seen  diagnosis.Finding // as it was drawn when the key was pressed
+}
+
+// asked is the step whose new evidence was shown and waits for another n.
+type asked struct {
+	node string
+	at   time.Time
+}
+
+const (
+	// askedStays is how long another n settles a step on the evidence that was
+	// read for it.
+	askedStays = time.Minute
+	// leastFresh is the least age at which evidence is read again.
+	leastFresh = 30 * time.Second
+)
+
+// cannotNext says why n does nothing now.
+func cannotNext(m *Model) string {
+	if why := cannotStep(m); why != "" {
+		return why
+	}
+	switch {
+	case m.newest.Node == "":
+		return "the flow is through; 5 shows the checklist"
+	case m.stepping != nil:
+		return "its evidence is being read"
+	}
+	return ""
+}
+
+// next works on the current step.
+func next(m *Model) tea.Cmd {
+	b := m.newest
+	n := nodeOf(b, b.Node)
+	if n == nil {
+		return nil
+	}
+	known := m.asked.node == n.Node.ID && m.opt.Clock().Sub(m.asked.at) < askedStays
+	if known || m.fresh(&n.Finding) || m.opt.Checker == nil {
+		return m.settleNode(n)
+	}
+	facts := make([]estate.ID, 0, len(n.Finding.Facts))
+	for i := range n.Finding.Facts {
+		facts = append(facts, n.Finding.Facts[i].Component)
+	}
+	ids := componentsOf(facts)
+	m.stepping = &stepping{node: n.Node.ID, ids: ids, began: m.opt.Clock(), seen: n.Finding}
+	m.touch()
+	return m.guard.command("checking now", func() tea.Msg { m.opt.Checker.CheckNow(ids...); return nil })
+}
+
+// fresh reports whether a finding can be settled on as it is. What has no sensor
+// is a person's word.
+func (m *Model) fresh(f *diagnosis.Finding) bool {
+	switch f.Stance {
+	case diagnosis.NoSensor:
+		return true
+	case diagnosis.Unread:
+		return false
+	}
+	for i := range f.Facts {
+		x := &f.Facts[i]
+		if x.Stale || x.At.IsZero() || m.live.Now.Sub(x.At) > m.interval(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// interval is how often a fact is read.
+func (m *Model) interval(x *diagnosis.Fact) time.Duration {
+	var every time.Duration
+	for _, slot := range m.live.Readings.Snapshot.Slots(x.Component) {
+		if slot.Good != nil && slot.Good.At.Equal(x.At) {
+			every = max(every, slot.Good.Interval)
+		}
+	}
+	return max(every, leastFresh)
+}
+
+// settleNode records the current step, and asks for a verdict where it tells one
+// that the evidence does not give.
+func (m *Model) settleNode(n *incident.NodeView) tea.Cmd {
+	if m.newest.NeedsVerdict(n.Node.ID) {
+		return verdictForm(m, n)
+	}
+	return m.recordStep(n, "")
+}
+
+func (m *Model) recordStep(n *incident.NodeView, verdict string) tea.Cmd {
+	events, err := m.newest.Step(m.opt.Operator, verdict)
+	if err != nil {
+		m.say(plain(err.Error()))
+		return nil
+	}
+	m.asked = asked{}
+	return m.record("the step "+plain(n.Node.Title), events, m.afterVerdict(events))
+}
+
+// afterVerdict offers to tell security at once when a step told that the
+// credential has leaked.
+func (m *Model) afterVerdict(events []incident.Event) func(*Model) tea.Cmd {
+	for _, e := range events {
+		if d, ok := e.Data.(incident.NodeMoved); ok && d.Verdict == compromised {
+			return func(m *Model) tea.Cmd {
+				m.later(&dialog{
+					title: "COMPROMISED: tell security now?",
+					body: []string{
+						"Revocation was brought to the top of the checklist.",
+						"The update for security is drafted from the evidence; it is sent only after you have read it.",
+					},
+					buttons: []button{{"Not now", nil}, {"Draft it", func(m *Model) tea.Cmd { m.draftFor(true); return nil }}},
+				})
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// compromised is the verdict that concerns security.
+const compromised = "compromised"
+
+// verdictForm asks what has become of the credential.
+func verdictForm(m *Model, n *incident.NodeView) tea.Cmd {
+	node := n.Node.ID
+	verdict := pick("Verdict", 0, append([]string{"not told yet"}, incident.Verdicts[:]...)...)
+	body := []string{evidenceLine(&n.Finding), "expired: past its time; stuck: half rotated; compromised: read by someone unknown."}
+	return m.fill(&form{title: plain(n.Node.Title), body: body, button: "Record", fields: []*field{verdict}, final: true,
+		submit: func(m *Model, _ *form) (tea.Cmd, error) {
+			if why := cannotRecord(m); why != "" {
+				return nil, &incident.Refusal{Why: why}
+			}
+			if verdict.chosen == 0 {
+				return nil, &fieldError{verdict, "choose one; ← and → turn"}
+			}
+			if m.newest.Node != node {
+				return nil, &incident.Refusal{Why: "another step is the current one by now"}
+			}
+			events, err := m.newest.Step(m.opt.Operator, verdict.options[verdict.chosen])
+			if err != nil {
+				return nil, err
+			}
+			return m.record("the verdict "+verdict.options[verdict.chosen], events, m.afterVerdict(events)), nil
+		}})
+}
+
+// evidenceLine is what a finding says, in one line.
+func evidenceLine(f *diagnosis.Finding) string {
+	switch f.Stance {
+	case diagnosis.NoSensor:
+		return "No sensor reads this: your word counts."
+	case diagnosis.Unread:
+		return "Not read: " + plain(f.Value)
+	}
+	return "Evidence " + f.Stance.String() + " it: " + plain(f.Value)
+}
+
+// arrive goes on with a step once its evidence was read again, or when that took
+// too long.
+func (m *Model) arrive() tea.Cmd {
+	s := m.stepping
+	if s == nil || !m.frozen.IsZero() {
+		return nil
+	}
+	reads, answered := m.answers(s.ids, s.began)
+	late := m.live.Now.Sub(s.began) >= answerWait
+	if answered < reads && !late || reads == 0 && !late {
+		m.touch() // the footer counts
+		return nil
+	}
+	if m.rec.human() > 0 {
+		return nil // what a key did comes first
+	}
+	m.stepping = nil
+	m.touch()
+	n := nodeOf(m.newest, s.node)
+	if n == nil || m.newest.Node != s.node || cannotRecord(m) != "" {
+		return nil
+	}
+	f := &n.Finding
+	how := ""
+	if answered < reads {
+		how = fmt.Sprintf(" (%d of %d reads answered)", answered, reads)
+	}
+	switch {
+	case f.Stance == diagnosis.Unread:
+		m.say(plain(n.Node.Title) + " is not read" + how + ": " + plain(f.Value) + "; v marks it by your word")
+		return nil
+	case how == "" && m.mode.view() && f.Stance == s.seen.Stance && f.Value == s.seen.Value && f.Word == s.seen.Word:
+		return m.settleNode(n)
+	}
+	m.asked = asked{s.node, m.opt.Clock()}
+	m.say("read again" + how + ": " + f.Stance.String() + ", " + plain(f.Value) + "; n settles it")
+	return nil
+}
+
+// checkingStep says in the footer what is being read; empty when nothing is.
+func (m *Model) checkingStep() string {
+	s := m.stepping
+	if s == nil {
+		return ""
+	}
+	reads, answered := m.answers(s.ids, s.began)
+	title := s.node
+	if n := nodeOf(m.newest, s.node); n != nil {
+		title = plain(n.Node.Title)
+	}
+	return fmt.Sprintf("checking %s%s %d of %d reads answered", title, m.theme.Glyphs.Ellipsis, answered, reads)
+}
+
+// answers counts the reads of components, and those that have ended since a time.
+func (m *Model) answers(ids []estate.ID, since time.Time) (reads, answered int) {
+	s := m.live.Readings.Snapshot
+	count := func(id estate.ID) {
+		for _, slot := range s.Slots(id) {
+			reads++
+			if !slot.Last.At.Before(since) || !slot.Last.Tried.Before(since) {
+				answered++
+			}
+		}
+	}
+	for _, id := range ids {
+		count(id)
+	}
+	if len(ids) == 0 {
+		for i := range s.Topology.Components {
+			count(s.Topology.Components[i].ID)
+		}
+	}
+	return reads, answered
+}
+
+// nodeOf finds a node of the flow.
+func nodeOf(b *incident.Board, id string) *incident.NodeView {
+	if b == nil || id == "" {
+		return nil
+	}
+	for i := range b.Flow {
+		for j := range b.Flow[i].Nodes {
+			if n := &b.Flow[i].Nodes[j]; n.Node.ID == id {
+				return n
+			}
+		}
+	}
+	return nil
+}
