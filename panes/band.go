@@ -1,6 +1,8 @@
 package panes
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"warroom/internal/incident"
@@ -33,71 +35,244 @@ func BandHeight(b BandInfo) int {
 	return 1
 }
 
-// Band is the row on top that never goes away: where we are, whether anything
-// can be changed, and what time it is.
+// Band is the row on top that never goes away: where we are, whether anything can
+// be changed, and how an incident's clocks stand. Where it does not all fit, what
+// is shortened first is what can be read elsewhere. A frame of two rows has a
+// second one when the journal is in trouble.
 func Band(f Frame, b BandInfo) []string {
-	type part struct {
-		s     spans
-		badge bool
-	}
-	var parts []part
-	put := func(k theme.Token, s string) {
-		s = f.say(s)
-		switch {
-		case s == "":
-		case k == theme.BandStrong:
-			parts = append(parts, part{spans{{k, s}}, false})
-		default:
-			parts = append(parts, part{spans{{k, " " + s + " "}}, true})
+	parts := f.bandParts(&b)
+	room := f.Width - 1
+	at := bandClock(f)
+	for {
+		if f.bandWidth(parts)+at.width()+2 <= room {
+			break
+		}
+		if b.Incident == "" || at == nil {
+			at = nil
+			if f.bandWidth(parts) <= room || !shorten(parts) {
+				break
+			}
+			continue
+		}
+		// The time of day goes before anything of the incident does.
+		if short := (spans{{theme.Band, f.Now.UTC().Format("15:04:05 UTC")}}); at.width() > short.width() {
+			at = short
+		} else {
+			at = nil
 		}
 	}
-	if b.Drill != "" {
-		put(theme.BandDrill, "DRILL "+b.Drill)
+	l := f.line(f.Width)
+	l.fill = theme.Band
+	l.limit = max(room, 0)
+	bar := " " + f.Theme.Glyphs.Bar + " "
+	last := -1
+	for i := range parts {
+		p := &parts[i]
+		if p.text() == "" {
+			continue
+		}
+		switch {
+		case last < 0:
+			if !p.badge() {
+				l.skip(1)
+			}
+		case p.badge() || parts[last].badge():
+			l.skip(1)
+		default:
+			l.put(theme.BandMuted, bar)
+		}
+		if p.badge() {
+			l.put(p.look, " "+p.text()+" ")
+		} else {
+			l.put(p.look, p.text())
+		}
+		last = i
 	}
-	put(theme.BandStrong, b.Environment)
-	switch {
-	case b.Mode == "ARMED":
-		put(theme.BandArmed, b.Mode)
-	default:
-		put(theme.BandReadOnly, b.Mode)
+	if at != nil {
+		l.to(l.limit - at.width())
+		l.spans(at)
 	}
-	if !b.Frozen.IsZero() {
-		put(theme.BandNotice, "FROZEN "+b.Frozen.UTC().Format("15:04:05"))
+	l.limit = f.Width
+	rows := []string{l.String()}
+	if b.Trouble != "" && f.Height >= 2 {
+		rows = append(rows, f.trouble(b.Trouble))
 	}
-	if b.Share {
-		put(theme.BandNotice, "SHARE")
-	}
-	// What is copied or photographed from here is read on another day.
+	return rows
+}
+
+// trouble is the row that says what is wrong with the journal.
+func (f Frame) trouble(s string) string {
+	l := f.line(f.Width)
+	l.fill = theme.FailBadge
+	l.put(theme.FailBadge, " "+f.Theme.Glyphs.Fail+" JOURNAL: "+f.say(s))
+	return l.String()
+}
+
+// What is copied or photographed from here is read on another day.
+func bandClock(f Frame) spans {
 	form := "15:04:05 UTC"
 	if f.Width >= 100 {
 		form = "Mon 2 Jan 15:04:05 UTC"
 	}
-	clock := spans{{theme.Band, f.Now.UTC().Format(form)}}
+	return spans{{theme.Band, f.Now.UTC().Format(form)}}
+}
 
-	bar := " " + f.Theme.Glyphs.Bar + " "
-	var all spans
-	for i, p := range parts {
-		if i > 0 {
-			gap := span{theme.BandMuted, bar}
-			if p.badge || parts[i-1].badge {
-				gap = span{theme.Band, " "}
-			}
-			all = append(all, gap)
+// bandPart is one thing that the band says, in ever shorter forms.
+type bandPart struct {
+	look  theme.Token
+	forms []string // the longest first; an empty one leaves the part out
+	keep  int      // how soon it is shortened: the lowest first
+}
+
+func (p *bandPart) text() string {
+	if len(p.forms) == 0 {
+		return ""
+	}
+	return p.forms[0]
+}
+
+// badge reports whether a part is drawn as a filled label.
+func (p *bandPart) badge() bool {
+	switch p.look {
+	case theme.BandStrong, theme.Band, theme.BandMuted:
+		return false
+	}
+	return true
+}
+
+// shorten takes the next shorter form of the part that is to be shortened first.
+func shorten(parts []bandPart) bool {
+	at := -1
+	for i := range parts {
+		if len(parts[i].forms) > 1 && (at < 0 || parts[i].keep < parts[at].keep) {
+			at = i
 		}
-		all = append(all, p.s...)
 	}
-	l := f.line(f.Width)
-	l.fill = theme.Band
-	l.limit = max(f.Width-1, 0)
-	if len(parts) > 0 && !parts[0].badge {
-		l.skip(1)
+	if at < 0 {
+		return false
 	}
-	if w := clock.width(); l.at+all.width()+2+w <= l.limit {
-		l.spans(all).to(l.limit - w)
-		l.spans(clock)
+	parts[at].forms = parts[at].forms[1:]
+	parts[at].keep += 10
+	return true
+}
+
+func (f Frame) bandWidth(parts []bandPart) int {
+	n, last := 0, -1
+	for i := range parts {
+		p := &parts[i]
+		if p.text() == "" {
+			continue
+		}
+		w := width(p.text())
+		if p.badge() {
+			w += 2
+		}
+		switch {
+		case last < 0 && p.badge():
+		case last < 0, p.badge(), parts[last].badge():
+			w++
+		default:
+			w += 3
+		}
+		n += w
+		last = i
+	}
+	return n
+}
+
+// bandParts are what the band says, in the order in which it says it.
+func (f Frame) bandParts(b *BandInfo) []bandPart {
+	var out []bandPart
+	put := func(look theme.Token, keep int, forms ...string) {
+		for i := range forms {
+			forms[i] = f.say(forms[i])
+		}
+		if forms[0] != "" {
+			out = append(out, bandPart{look, forms, keep})
+		}
+	}
+	if b.Drill != "" {
+		put(theme.BandDrill, 3, "DRILL "+b.Drill, "DRILL")
+	}
+	if b.Incident == "" {
+		put(theme.BandStrong, 9, b.Environment)
 	} else {
-		l.spans(all)
+		put(theme.BandStrong, 5, b.Environment, f.cut(f.say(b.Environment), 12), "")
 	}
-	l.limit = f.Width
-	return []string{l.String()}
+	if b.Mode == "ARMED" {
+		put(theme.BandArmed, 99, b.Mode)
+	} else {
+		put(theme.BandReadOnly, 99, b.Mode)
+	}
+	if b.Reading {
+		who := "VIEWING"
+		if w := f.console(b.Writer); w != "" {
+			who = "VIEWING (written by " + w + ")"
+		}
+		put(theme.BandNotice, 1, who, "VIEWING")
+	}
+	if b.Trouble != "" && f.Height < 2 {
+		put(theme.FailBadge, 2, f.Theme.Glyphs.Fail+" JOURNAL: "+b.Trouble, f.Theme.Glyphs.Fail+" JOURNAL")
+	}
+	if b.Incident != "" {
+		f.bandIncident(b, put)
+	}
+	if !b.Frozen.IsZero() {
+		put(theme.BandNotice, 6, "FROZEN "+b.Frozen.UTC().Format("15:04:05"), "FROZEN")
+	}
+	if b.Share {
+		put(theme.BandNotice, 99, "SHARE")
+	}
+	return out
+}
+
+// bandIncident is the incident with its clocks: severity, T+ and what is over or
+// overdue stay to the last.
+func (f Frame) bandIncident(b *BandInfo, put func(theme.Token, int, ...string)) {
+	put(theme.BandStrong, 0, b.Incident, "")
+	put(theme.BandStrong, 99, strings.TrimSpace(b.Severity+" T+ "+tplus(b.Elapsed)))
+	if b.Closed {
+		put(theme.BandNotice, 99, "CLOSED")
+		return
+	}
+	c := b.Phase
+	title := strings.ToUpper(c.Title)
+	kind := "PHASE"
+	if c.Of == "checklist" {
+		kind = "LIST"
+	}
+	long := fmt.Sprintf("%s %d %s ", kind, c.Number, title)
+	switch s, over := counting(c, true); {
+	case c.ID == "":
+	case over:
+		put(theme.FailBadge, 4, long+s, title+" "+s, s)
+	case c.Done:
+		put(theme.Band, 4, long+s, title+" done", "")
+	default:
+		put(theme.BandStrong, 4, long+s, title+" "+s, s, "")
+	}
+	switch u := b.Update; {
+	case u.Due.IsZero():
+	case u.Overdue > 0:
+		put(theme.FailBadge, 7, "UPDATE OVERDUE "+clock(u.Overdue), "UPDATE LATE "+clock(u.Overdue), "LATE "+clock(u.Overdue))
+	default:
+		put(theme.BandStrong, 7, "update in "+clock(u.Left), "upd "+clock(u.Left))
+	}
+}
+
+// console is who writes an incident and from where, in share mode without the
+// host.
+func (f Frame) console(s string) string {
+	s = clean(s)
+	if !f.Share {
+		return s
+	}
+	user, rest, ok := strings.Cut(s, "@")
+	if !ok {
+		return s
+	}
+	if i := strings.IndexByte(rest, ' '); i >= 0 {
+		return user + "@" + maskedHost + rest[i:]
+	}
+	return user + "@" + maskedHost
 }

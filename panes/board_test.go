@@ -235,6 +235,9 @@ func settleItem(b *incident.Board, s incident.ItemStatus, at time.Duration, by, 
 		one := itemOf(b, id)
 		one.Status = s
 		one.Done = incident.ItemState{Act: incident.ItemTicked, At: b.State.Declared.Started.Add(at + time.Duration(i)*25*time.Second), By: by, Reason: reason, Evidence: incident.EvidenceOf(one.Finding)}
+		if reason != "" {
+			one.Response = reason
+		}
 	}
 }
 
@@ -315,6 +318,7 @@ func goldenBoards() map[string]*incident.Board {
 				}
 			}
 			itemOf(b, "changes").Status, itemOf(b, "changes").Done.Reason = incident.ItemIsOverridden, "read by hand in the console of the cloud"
+			itemOf(b, "changes").Response = itemOf(b, "changes").Done.Reason
 			p := &b.List[3]
 			for i, owner := range []string{"ic-1", "team-platform", "", "ops-2", "", "compliance-1"} {
 				p.Items[i].Owner, p.Items[i].Due = owner, now.Add(time.Duration(i*30-40)*hour)

@@ -57,7 +57,7 @@ type figure struct {
 	label string
 	value string
 	look  theme.Token
-	loud  bool // its label is a filled one
+	loud  bool // its label is as loud as its value
 }
 
 // figures are severity and time, and the two things that run out.
@@ -100,6 +100,10 @@ func (d *brief) set(all []figure, size bigSize) []spans {
 	for i := 0; i < len(all); i += 2 {
 		left = max(left, bigWidth(all[i].value, size), width(all[i].label)+3)
 	}
+	apart := 10 // the second ones stand below one another
+	for i := 1; i < len(all); i += 2 {
+		apart = max(min(apart, d.n-left-max(bigWidth(all[i].value, size), width(all[i].label)+2)), 2)
+	}
 	for i := 0; i < len(all); i += 2 {
 		pair := all[i:min(i+2, len(all))]
 		if i > 0 && size != bigNone {
@@ -110,17 +114,16 @@ func (d *brief) set(all []figure, size bigSize) []spans {
 		for j, one := range pair {
 			at := 0
 			if j > 0 {
-				at = left + max(min((d.n-left-bigWidth(one.value, size))/2, 10), 2)
+				at = left + apart
 			}
 			if at+max(bigWidth(one.value, size), width(one.label)+2) > d.n && size != bigNone {
 				return nil
 			}
 			k := theme.Muted
-			text := one.label
 			if one.loud {
-				k, text = theme.FailBadge, " "+one.label+" "
+				k = theme.Fail
 			}
-			label = append(label, gapTo(label.width(), at), span{k, text})
+			label = append(label, gapTo(label.width(), at), span{k, one.label})
 			for y, s := range d.f.big(one.look, one.value, size) {
 				rows[y] = append(append(rows[y], gapTo(rows[y].width(), at)), s...)
 			}

@@ -1,6 +1,8 @@
 package panes
 
 import (
+	"strings"
+
 	"warroom/internal/diagnosis"
 	"warroom/internal/incident"
 	"warroom/internal/theme"
@@ -13,14 +15,46 @@ const leadCells = 2 + 2 + 4 + stateCells
 // settled it and why, and what is due.
 func (d *listing) item(one *listed, detail int) {
 	f, v := d.f, one.v
-	d.headline(one, detail, spans{{theme.Plain, "  "}}, d.n)
-	settled := v.Status.Settled() || v.Status == incident.ItemIsRegressed
-	if detail == bare || detail == sparse && settled && v.Status != incident.ItemIsRegressed && v.Item.ID != d.selected {
+	if detail == joined && d.join(one) {
 		return
 	}
-	for _, s := range d.about(one) {
+	d.headline(one, detail, spans{{theme.Plain, "  "}}, d.n)
+	if detail == bare && v.Status != incident.ItemIsRegressed && v.Item.ID != d.selected {
+		return
+	}
+	for _, s := range d.about(one, d.n-leadCells) {
 		d.body = append(d.body, append(spans{{theme.Plain, spaces(leadCells)}}, f.fit(s, d.n-leadCells)...))
 	}
+}
+
+// text is what an item says; a completion call says how many stand as what at the
+// end of its row.
+func (d *listing) text(one *listed) string {
+	if one.v.Call {
+		return d.f.say(d.b.List[one.phase].Phase.Complete)
+	}
+	return d.f.say(one.v.Item.Text)
+}
+
+// join draws a settled item whose response does not fit behind its text in two
+// rows: below the text the response, and behind that who settled it.
+func (d *listing) join(one *listed) bool {
+	f, v := d.f, one.v
+	if !v.Status.Settled() || v.Item.ID == d.selected {
+		return false
+	}
+	response, _ := d.response(v)
+	room := d.n - leadCells
+	about := d.about(one, max(room*3/5, 24))
+	if width(d.text(one))+width(response)+4 <= room || len(about) != 1 {
+		return false
+	}
+	row := append(spans{{theme.Plain, "  "}}, d.lead(v)...)
+	d.body = append(d.body, append(row, span{theme.Text, f.cut(d.text(one), d.n-row.width())}))
+	who := about[0]
+	response = f.prose(response, max(room-who.width()-width(f.dot()), 1))
+	d.body = append(d.body, append(spans{{theme.Plain, spaces(leadCells)}, {theme.Text, response}, {theme.Muted, f.dot()}}, who...))
+	return true
 }
 
 // headline is an item's own row: its text, dots, and at the end the response. A
@@ -35,16 +69,23 @@ func (d *listing) headline(one *listed, detail int, before spans, n int) {
 	case v.Item.ID == d.boxed, v.Status == incident.ItemIsRegressed, v.Status == incident.ItemIsReady, v.Call:
 		look = theme.Strong
 	}
-	text := f.say(v.Item.Text)
+	text := d.text(one)
 	if v.Call && v.Status.Settled() {
 		look = theme.OK
 	}
 	response, quiet := d.response(v)
 	room := n - row.width()
+	loud := v.Item.ID == d.boxed || v.Item.ID == d.selected || v.Status == incident.ItemIsRegressed
+	said := func(s string) spans {
+		if loud || v.Status.Settled() || v.Call || v.Finding.Stance == diagnosis.NoSensor {
+			return spans{{quiet, s}}
+		}
+		return f.quiet(s, quiet)
+	}
 	dots := room - width(text) - width(response) - 2
 	if dots >= 2 {
-		row = append(row, span{look, text}, span{theme.Plain, " "}, span{theme.Group, rule(f.Theme.Glyphs.Leader, dots)}, span{theme.Plain, " "}, span{quiet, response})
-		d.body = append(d.body, row)
+		row = append(row, span{look, text}, span{theme.Plain, " "}, span{theme.Group, rule(f.Theme.Glyphs.Leader, dots)}, span{theme.Plain, " "})
+		d.body = append(d.body, append(row, said(response)...))
 		return
 	}
 	if detail == whole && width(response) > 24 {
@@ -54,19 +95,19 @@ func (d *listing) headline(one *listed, detail int, before spans, n int) {
 		indent := before.width() + leadCells - 2
 		space := n - indent
 		response = f.prose(response, space-3)
-		d.body = append(d.body, spans{{theme.Plain, spaces(indent)}, {theme.Group, rule(f.Theme.Glyphs.Leader, max(space-1-width(response), 0))}, {theme.Plain, " "}, {quiet, response}})
+		d.body = append(d.body, append(spans{{theme.Plain, spaces(indent)}, {theme.Group, rule(f.Theme.Glyphs.Leader, max(space-1-width(response), 0))}, {theme.Plain, " "}}, said(response)...))
 		return
 	}
 	text = f.cut(text, max(room*3/5, min(width(text), room-6)-max(min(width(response), room*2/5), 0)))
 	response = f.prose(response, max(room-width(text)-4, 0))
 	dots = max(room-width(text)-width(response)-2, 0)
-	row = append(row, span{look, text}, span{theme.Plain, " "}, span{theme.Group, rule(f.Theme.Glyphs.Leader, dots)}, span{theme.Plain, " "}, span{quiet, response})
-	d.body = append(d.body, f.fit(row, n))
+	row = append(row, span{look, text}, span{theme.Plain, " "}, span{theme.Group, rule(f.Theme.Glyphs.Leader, dots)}, span{theme.Plain, " "})
+	d.body = append(d.body, f.fit(append(row, said(response)...), n))
 }
 
 // about are the rows below an item: where it was brought from, who settled it,
 // when and why, what turned, and who owns it until when.
-func (d *listing) about(one *listed) []spans {
+func (d *listing) about(one *listed, n int) []spans {
 	f, v := d.f, one.v
 	var out []spans
 	if v.Forward && !v.Status.Settled() {
@@ -82,12 +123,27 @@ func (d *listing) about(one *listed) []spans {
 		}
 		out = append(out, s)
 	}
+	if v.Status == incident.ItemIsReady && v.Done.Regressed {
+		out = append(out, spans{{theme.Warn, "its evidence had turned and is back: confirm it again"}})
+	}
 	if v.Done.Act != "" && v.Done.Act != incident.ItemUndone && v.Status != incident.ItemIsOpen && v.Status != incident.ItemIsReady {
 		var s spans
-		if reason := f.say(v.Done.Reason); reason != "" {
-			s = append(s, span{theme.Text, reason}, span{theme.Muted, f.dot()})
+		if v.Status == incident.ItemIsDoing {
+			s = append(s, span{theme.Muted, "at it: "})
 		}
-		if who := f.settledBy(d.b, v.Done.By, v.Done.At); who != "" {
+		// The reason is cut before who gave it.
+		who := f.settledBy(d.b, v.Done.By, v.Done.At)
+		reason := f.say(v.Done.Reason)
+		if reason == f.say(v.Response) {
+			reason = "" // it is said already; of what was overridden say the evidence
+			if v.Status == incident.ItemIsOverridden && v.Done.Evidence.Value != "" {
+				reason = strings.TrimSpace(f.say(v.Done.Evidence.Stance + ": " + v.Done.Evidence.Value))
+			}
+		}
+		if reason != "" {
+			s = append(s, span{theme.Text, f.prose(reason, max(n-width(who)-3, 8))}, span{theme.Muted, f.dot()})
+		}
+		if who != "" {
 			s = append(s, span{theme.Muted, who})
 		}
 		if len(s) > 0 {
@@ -138,7 +194,7 @@ func (d *listing) box(one *listed) {
 	sub.headline(one, whole, nil, d.n-4)
 	rows = append(rows, sub.body...)
 	rows = append(rows, indented(d.proof(v, d.n-4-leadCells+2), leadCells-2)...)
-	rows = append(rows, indented(d.about(one), leadCells-2)...)
+	rows = append(rows, indented(d.about(one, d.n-2-leadCells), leadCells-2)...)
 	for _, s := range rows {
 		row := append(spans{{look, fr.Down}, {theme.Plain, " "}}, f.fit(s, d.n-4)...)
 		d.body = append(d.body, append(row, span{theme.Plain, " "}, span{look, fr.Down}))

@@ -191,31 +191,60 @@ func (f Frame) sensor() string { return "(" + f.Theme.Glyphs.Sensed + ")" }
 // How much is said of the items that are not boxed.
 const (
 	bare   = iota // one row each
-	sparse        // who settled an item only of the selected one
-	most          // who settled each, but its response in its own row
-	whole         // a response that does not fit there below it
+	joined        // a response that does not fit, and who settled it, in one row below
+	whole         // each in a row of its own
 )
 
-// lay draws the items into the body, with less about the settled ones and then
-// about the open ones until they fit into room rows.
+// lay draws the items into the body with as much about each as room rows allow:
+// less about all of them, and then nothing about one after the other, those that
+// are settled and furthest from the current one first.
 func (d *listing) lay(room int) {
-	for detail := whole; detail >= bare; detail-- {
-		d.body = nil
+	var blocks [whole + 1][][]spans
+	here := 0
+	for i := range d.items {
+		if id := d.items[i].v.Item.ID; id == d.boxed || d.boxed == "" && id == d.selected {
+			here = i
+		}
+	}
+	total := func(detail int) (n int) {
 		for i := range d.items {
-			one := &d.items[i]
-			begin := len(d.body)
-			if one.v.Item.ID == d.boxed {
-				d.box(one)
+			d.body = nil
+			if d.items[i].v.Item.ID == d.boxed {
+				d.box(&d.items[i])
 			} else {
-				d.item(one, detail)
+				d.item(&d.items[i], detail)
 			}
-			if one.v.Item.ID == d.selected {
-				d.from, d.to = begin, len(d.body)
+			blocks[detail] = append(blocks[detail], d.body)
+			n += len(d.body)
+		}
+		return n
+	}
+	detail := whole
+	n := total(whole)
+	if n > room {
+		detail = joined
+		n = total(joined)
+	}
+	chosen := append([][]spans(nil), blocks[detail]...)
+	if n > room {
+		total(bare)
+		for _, settled := range []bool{true, false} {
+			for far := len(d.items); far >= 0 && n > room; far-- {
+				for i := range d.items {
+					if v := d.items[i].v; abs(i-here) == far && v.Status.Settled() == settled && n > room {
+						n += len(blocks[bare][i]) - len(chosen[i])
+						chosen[i] = blocks[bare][i]
+					}
+				}
 			}
 		}
-		if len(d.body) <= room {
-			return
+	}
+	d.body = nil
+	for i := range d.items {
+		if d.items[i].v.Item.ID == d.selected {
+			d.from, d.to = len(d.body), len(d.body)+len(chosen[i])
 		}
+		d.body = append(d.body, chosen[i]...)
 	}
 }
 

@@ -45,8 +45,18 @@ func Flow(f Frame, b *incident.Board, v FlowView) (rows []string, total int) {
 	if d.matrix {
 		w.fixed = d.foot(room)
 		d.grid(room - len(w.fixed))
+		if len(d.body) > room-len(w.fixed) {
+			w.fixed = nil // the whole picture is worth more than one box's source
+		}
 	} else {
 		d.line(room)
+	}
+	if w.title.width()+w.right.width()+6 > f.Width {
+		// The condition for leaving stands below where the title has no room for it.
+		if leave := w.right; leave != nil && len(d.body)+len(w.fixed) < room {
+			w.fixed = append(w.fixed, f.fit(leave, d.n))
+		}
+		w.right = nil
 	}
 	w.head = tabs
 	w.body = d.body
@@ -150,11 +160,6 @@ func (f Frame) verdictOf(b *incident.Board) spans {
 func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 	f := d.f
 	s := f.nodeSign(n.Status).spans()
-	at := s.width()
-	const column = 13 // as wide as the widest word, so that the names stand below one another
-	if at < column && cells >= 44 && d.dense {
-		s = append(s, span{theme.Plain, spaces(column - at)})
-	}
 	s = append(s, span{theme.Plain, " "})
 	if number > 0 {
 		s = append(s, span{theme.Muted, fmt.Sprintf("%d ", number)})
@@ -171,6 +176,9 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 		urgent = " URGENT"
 	}
 	name := f.say(n.Node.Title)
+	if urgent != "" && width(name)+width(urgent)+s.width() > cells {
+		urgent = " " + f.Theme.Glyphs.Warn
+	}
 	s = append(s, span{look, f.cut(name, max(cells-s.width()-width(urgent), 4))})
 	if urgent != "" {
 		s = append(s, span{theme.Warn, urgent})
@@ -187,8 +195,7 @@ func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 	if text := f.say(n.Node.Text); text != "" && n.Node.ID == d.b.Node && !d.dense {
 		out = append(out, spans{{theme.Text, f.prose(text, cells)}})
 	}
-	s, look := f.evidence(&n.Finding, d.none(n))
-	out = append(out, spans{{look, f.prose(s, cells)}})
+	out = append(out, d.read(n, cells))
 	if n.Node.ID != d.selected {
 		return out
 	}
@@ -198,6 +205,29 @@ func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 		out = append(out, spans{{theme.Muted, "rests on nothing that was read"}})
 	}
 	return out
+}
+
+// read is a node's evidence in one row. Of a node that is neither current nor
+// selected nor regressed only the sign is coloured: one thing is to be seen first.
+func (d *flowing) read(n *incident.NodeView, cells int) spans {
+	s, look := d.f.evidence(&n.Finding, d.none(n))
+	s = d.f.prose(s, cells)
+	if id := n.Node.ID; id == d.b.Node || id == d.selected || n.Status == incident.NodeIsRegressed || n.Finding.Stance == diagnosis.NoSensor {
+		return spans{{look, s}}
+	}
+	return d.f.quiet(s, look)
+}
+
+// quiet draws a text whose first word is a sign with only that coloured.
+func (f Frame) quiet(s string, look theme.Token) spans {
+	sign, rest, ok := strings.Cut(s, " ")
+	if !ok {
+		return spans{{look, s}}
+	}
+	if look == theme.Stale {
+		return spans{{look, s}}
+	}
+	return spans{{look, sign}, {theme.Text, " " + rest}}
 }
 
 // none is what stands for the evidence of a node that nothing reads.

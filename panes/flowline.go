@@ -60,7 +60,7 @@ func (d *flowing) lay(all []branch, apart bool) {
 		begin := len(d.body)
 		cells := left
 		if len(br.sides) == 0 {
-			cells = min(d.n, 110) // its evidence has the room of the side nodes
+			cells = min(d.n, max(left+gutter+right, left)) // its evidence has the room of the side nodes
 		}
 		main := d.node(br.main, cells, i+1, i < len(all)-1)
 		var side []spans
@@ -110,7 +110,7 @@ func (d *flowing) columns(all []branch) (left, right int) {
 			return left, min(d.n-gutter-left, 76)
 		}
 	}
-	return min(d.n, 110), 0
+	return min(d.n, 110) - gutter, 0
 }
 
 // arrow is the piece of gutter in one row: an arrow to each side node, joined by
@@ -190,7 +190,7 @@ func (d *flowing) node(v *incident.NodeView, n, number int, out bool) []spans {
 // railed draws a node without a frame, on the rail that joins the main line.
 func (d *flowing) railed(v *incident.NodeView, n, number int, out bool) []spans {
 	f, g := d.f, &d.f.Theme.Glyphs
-	rows := []spans{append(spans{{theme.Plain, " "}}, f.fit(d.nodeTitle(v, number, n-1), n-1)...)}
+	rows := []spans{append(spans{{theme.Plain, " "}}, f.fit(d.nodeTitle(v, number, n-2), n-1)...)}
 	for _, s := range d.said(v, n-4) {
 		lead := spans{{theme.Plain, " "}, {theme.Muted, g.Frame.Down}, {theme.Plain, "  "}}
 		if !out {

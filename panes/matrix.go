@@ -54,15 +54,15 @@ func (d *flowing) grid(room int) {
 // that it leads to.
 func (d *flowing) pair(cols []column) {
 	f := d.f
-	n := d.n
+	n, gap := d.n, d.gap()
 	if len(cols) > 1 {
-		n = (d.n - gutter) / 2
+		n = (d.n - gap) / 2
 	}
 	n = min(n, 90)
 	var heads spans
 	for i := range cols {
 		if i > 0 {
-			heads = append(heads, span{theme.Plain, spaces(gutter)})
+			heads = append(heads, span{theme.Plain, spaces(gap)})
 		}
 		heads = append(heads, f.fit(spans{{theme.Strong, strings.ToUpper(f.say(cols[i].name))}}, n)...)
 	}
@@ -105,14 +105,18 @@ func (d *flowing) pair(cols []column) {
 // to the one beside it.
 func (d *flowing) leads(v *incident.NodeView, to []*incident.NodeView, y, i int) spans {
 	g := &d.f.Theme.Glyphs
-	at := 2
+	if v != nil && i == 2 && y < len(to) && v.Node.Leads == to[y].Node.ID {
+		return spans{{theme.Muted, rule(g.Frame.Across, d.gap()-1) + g.ToRight}}
+	}
+	return spans{{theme.Plain, spaces(d.gap())}}
+}
+
+// gap is how wide the arrows between two columns are.
+func (d *flowing) gap() int {
 	if d.dense {
-		at = 1
+		return 3
 	}
-	if v != nil && i == at && y < len(to) && v.Node.Leads == to[y].Node.ID {
-		return spans{{theme.Plain, " "}, {theme.Muted, rule(g.Frame.Across, gutter-3) + g.ToRight}, {theme.Plain, " "}}
-	}
-	return spans{{theme.Plain, spaces(gutter)}}
+	return gutter
 }
 
 // box draws one box of the matrix as rows of exactly n cells.
@@ -183,13 +187,12 @@ func (f Frame) possibility(v *incident.LineView, n int) spans {
 	if stale {
 		word, look = f.Theme.Glyphs.Stale+" "+word, theme.Stale
 	}
-	if value := f.say(v.Finding.Value); value != "" && v.Finding.Stance != diagnosis.NoSensor {
-		word += ": " + value
-	}
 	text := f.say(v.Line.Text)
-	least := min(width(s.word), n-2)
-	at := min(max(n*5/11, 20), n-3-least)
+	at := min(max(n*5/11, 22), n-3-width(f.stanceSign(diagnosis.NoSensor).word))
 	text = f.cut(text, at)
+	if value := f.say(v.Finding.Value); value != "" && v.Finding.Stance != diagnosis.NoSensor && n-at-3 >= width(word)+8 {
+		word += ": " + value // a value of which nothing is left says nothing
+	}
 	body := theme.Text
 	if v.Finding.Stance == diagnosis.For {
 		body = look

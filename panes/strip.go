@@ -11,8 +11,9 @@ import (
 // Strip says the worst thing right now in words, and how many components have
 // each status. It is two rows, or one when the frame is one row high.
 //
-// Of an incident (b, which may be nil) it says the current step of the flow and
-// what n does.
+// While an incident is declared (b, which may be nil) its lower row is the current
+// step of the flow and what n does, and the counts stand in it where there is room
+// for both.
 func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 	var count [5]int
 	if r != nil {
@@ -32,6 +33,15 @@ func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 	}
 	top, low := f.line(f.Width), f.line(f.Width)
 	f.worst(top, r, count)
+	if b != nil && b.State != nil {
+		var counts spans
+		if f.Width >= 140 {
+			counts = append(spans{{theme.Plain, "   "}}, f.counts(count, f.Width/4, "  ")...)
+		}
+		n := f.Width - 2 - counts.width()
+		low.skip(1).spans(f.fit(f.stepSaid(b, n), n)).spans(counts)
+		return []string{top.String(), low.String()}
+	}
 	low.skip(1).spans(f.counts(count, f.Width-2, "  "))
 	if s := fmt.Sprintf("of %d components", total(count)); low.left() > width(s)+2 {
 		low.skip(2).put(theme.Muted, s)

@@ -16,16 +16,17 @@ type tab struct {
 	done, over  bool
 }
 
-// tabs sets phases in one row of n cells, each with how much of it is settled; of
-// those that are not shown the titles are left out where they do not all fit, and
-// then the ones furthest from it. right stands at the far end if there is room.
+// tabs sets phases in one row of n cells, each with how much of it is settled; the
+// titles of those that are not shown are cut, and at last left out, where they do
+// not all fit. right stands at the far end if there is room.
 func (f Frame) tabs(list []tab, right spans, n int) spans {
 	g := &f.Theme.Glyphs
-	form := func(t *tab, short bool) spans {
+	form := func(t *tab, most int) spans {
 		name := f.say(t.title)
-		if short && !t.chosen {
-			name = ""
-		} else {
+		if !t.chosen {
+			name = f.cut(name, most)
+		}
+		if name != "" {
 			name = " " + name
 		}
 		count := fmt.Sprintf(" %d/%d", t.settled, t.of)
@@ -46,19 +47,21 @@ func (f Frame) tabs(list []tab, right spans, n int) spans {
 		}
 		return append(out, span{look, " "})
 	}
-	whole := func(short bool) spans {
+	whole := func(most int) spans {
 		var out spans
 		for i := range list {
 			if i > 0 {
 				out = append(out, span{theme.Muted, g.Bar})
 			}
-			out = append(out, form(&list[i], short)...)
+			out = append(out, form(&list[i], most)...)
 		}
 		return out
 	}
-	out := whole(false)
-	if out.width() > n {
-		out = whole(true)
+	var out spans
+	for _, most := range []int{40, 10, 7, 5, 0} {
+		if out = whole(most); out.width() <= n {
+			break
+		}
 	}
 	if w := right.width(); w > 0 && out.width()+2+w <= n {
 		out = append(out, span{theme.Plain, spaces(n - out.width() - w)})
