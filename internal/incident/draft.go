@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
@@ -34,7 +35,12 @@ func (b *Board) Draft(r *estate.Readings) string {
 	lines = append(lines, "Being done")
 	lines = append(lines, bullets(b.underWay(4))...)
 	lines = append(lines, "", b.nextUpdate())
-	return strings.Join(fit(lines, draftLines), "\n")
+	for most := draftRunes; ; most -= 20 {
+		text := strings.Join(fit(lines, draftLines, most), "\n")
+		if utf8.RuneCountInString(text) <= maxText { // or it could not be sent as it is
+			return text
+		}
+	}
 }
 
 // Summary is the incident in at most 12 lines for someone who joins late: impact,
@@ -64,7 +70,7 @@ func (b *Board) Summary(r *estate.Readings) []string {
 	default:
 		lines = append(lines, "Next update due "+hour(u.Due)+".")
 	}
-	return fit(lines, summaryLines)
+	return fit(lines, summaryLines, draftRunes)
 }
 
 // head says which incident it is, how bad, and how long it lasts.

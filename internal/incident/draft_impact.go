@@ -74,9 +74,10 @@ func prefixed(prefix string, lines []string) []string {
 }
 
 // fit makes every line one line of bearable length, and keeps at most so many.
-func fit(lines []string, most int) []string {
-	for i := range lines {
-		lines[i] = short(clean(lines[i]), draftRunes)
+func fit(lines []string, most, runes int) []string {
+	out := make([]string, 0, len(lines))
+	for _, line := range lines[:min(len(lines), most)] {
+		out = append(out, short(clean(line), runes))
 	}
-	return lines[:min(len(lines), most)]
+	return out
 }
