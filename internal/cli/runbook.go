@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"warroom/internal/decode"
+	"warroom/internal/diagnosis"
 	"warroom/internal/runbook"
 )
 
-// newRunbookCommand is warroom runbook: validate and example.
+// newRunbookCommand is warroom runbook: validate, example and sensors.
 func newRunbookCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runbook",
@@ -37,6 +39,14 @@ func newRunbookCommand() *cobra.Command {
 			Args:  noArgs,
 			RunE:  func(cmd *cobra.Command, _ []string) error { return printAll(cmd.OutOrStdout(), runbook.Guide().Source) },
 		},
+		&cobra.Command{
+			Use:   "sensors",
+			Short: "List what may stand under sense in a runbook",
+			Long: "List the sensors that a runbook may name under sense, each with the question that it asks of the estate and when its answer is yes.\n" +
+				"Nothing is connected to.",
+			Args: noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return printSensors(cmd.OutOrStdout()) },
+		},
 	)
 	return cmd
 }
@@ -57,6 +67,16 @@ func validateRunbook(out io.Writer, path string) error {
 	_, err = fmt.Fprintf(out, "%s: valid: %s of the flow with %s, %s of the checklist with %s, %s\n", path,
 		count(len(r.Flow), "phase"), count(nodes, "node"), count(len(r.Checklist), "phase"), count(items, "item"), count(len(r.Lessons), "lesson"))
 	return failed(err)
+}
+
+// printSensors lists the sensors, three lines each: what is asked reads better
+// whole than cut to a column.
+func printSensors(out io.Writer) error {
+	var b bytes.Buffer
+	for _, s := range diagnosis.Sensors() {
+		fmt.Fprintf(&b, "%s\n    %s\n    yes when: %s\n", s.Name, s.Asks, s.When)
+	}
+	return printAll(out, b.Bytes())
 }
 
 // readRunbook reads and validates the runbook at path. sensors are the names that

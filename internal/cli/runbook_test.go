@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"warroom/internal/diagnosis"
 	"warroom/internal/runbook"
 )
 
@@ -59,6 +60,22 @@ func TestRunbookValidateReportsEveryMistake(t *testing.T) {
 	}
 }
 
+func TestRunbookSensorsListsAll(t *testing.T) {
+	out, err := runRunbook(t, "sensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := diagnosis.Sensors()
+	if len(all) == 0 || strings.Count(out, "\n") != 3*len(all) {
+		t.Fatalf("%d sensors in\n%s", len(all), out)
+	}
+	for _, s := range all {
+		if !strings.Contains("\n"+out, "\n"+s.Name+"\n    "+s.Asks+"\n    yes when: "+s.When+"\n") {
+			t.Errorf("%s is not listed", s.Name)
+		}
+	}
+}
+
 func TestRunbookWrongUse(t *testing.T) {
 	folder := t.TempDir()
 	for name, test := range map[string]struct {
@@ -70,6 +87,7 @@ func TestRunbookWrongUse(t *testing.T) {
 		"no such file":      {[]string{"validate", filepath.Join(folder, "none.yaml")}, "warroom runbook example > runbook.yaml"},
 		"a folder":          {[]string{"validate", folder}, "it is a folder"},
 		"example with file": {[]string{"example", "a"}, "unknown command"},
+		"sensors of a file": {[]string{"sensors", "a"}, "unknown command"},
 		"no such command":   {[]string{"frobnicate"}, "unknown command"},
 	} {
 		if _, err := runRunbook(t, test.args...); code(err) != exitUsage || !strings.Contains(err.Error(), test.want) {
