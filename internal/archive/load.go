@@ -41,11 +41,20 @@ func (s *Session) load(ctx context.Context, edit func(*incident.Case)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.damage = damageOf(s.id, faults)
+	s.holdRunbook()
 	s.publish(func(c *incident.Case) {
 		c.HeadHash = headOf(head)
 		edit(c)
 	})
 	return nil
+}
+
+// holdRunbook holds the runbook in the folder against the one that the incident
+// was declared with. s.mu is held.
+func (s *Session) holdRunbook() {
+	if want := s.fold.State().Declared.Digest; s.standing == "" && want != "" && s.rb.Digest != want {
+		s.standing = "its runbook.yaml is not the one that it was declared with: it was changed since"
+	}
 }
 
 func (s *Session) takeAll(events []incident.Event) {
