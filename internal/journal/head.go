@@ -56,7 +56,7 @@ func parseSlot(raw []byte) (mark, bool) {
 		return mark{}, false
 	}
 	m.id, m.head.Hash = identity(id), [32]byte(sum)
-	return m, m.segment > 0 && m.size > 0 && bytes.Equal(m.slot(), raw)
+	return m, m.segment > 0 && m.segment <= mostSegments && m.size > 0 && bytes.Equal(m.slot(), raw)
 }
 
 // headFile is the content of a new head file: the mark in both slots, the second

@@ -10,6 +10,27 @@ import (
 	"testing"
 )
 
+// How much the tests that try everything try. Full is asked for by name, and is
+// what docs/journal.md promises; the race detector makes all of it ten times slower.
+const (
+	short = iota
+	usual
+	everyOne
+)
+
+func effort() int {
+	switch {
+	case os.Getenv("WARROOM_JOURNAL") == "full":
+		return everyOne
+	case testing.Short() || racing:
+		return short
+	}
+	return usual
+}
+
+// steps is one of three by effort.
+func steps(list ...int) int { return list[effort()] }
+
 // begun is a new journal in a folder of its own.
 func begun(t testing.TB) (string, *Writer, Options) {
 	t.Helper()

@@ -171,7 +171,7 @@ func (c *chain) segment(m *mark, all bool, following int) error {
 	if m != nil && !all && c.number == m.segment {
 		end, last = min(size, m.size), true
 	} else if following > 0 {
-		if left = c.leftAt(following); left >= 0 {
+		if left = c.leftAt(f, size, following); left >= 0 {
 			end = min(size, left)
 			if size > left {
 				c.skipped = append(c.skipped, fmt.Sprintf("%s has %d bytes behind the place from which %s goes on: they were never acknowledged and do not count", segmentName(c.number), size-left, segmentName(following)))
@@ -239,27 +239,59 @@ func openSegment(files fileSystem, name string) (file, int64, error) {
 	return f, info.Size(), nil
 }
 
-// leftAt is the size from which the segment of that number says that it goes on,
-// -1 when it does not tell.
-func (c *chain) leftAt(number int) int64 {
+// leftAt is where in this segment the one of that number says that it goes on, -1
+// when it does not tell. Size and hash of the last line tell it both; where they
+// differ, because one of the segments was changed, a line with that hash decides.
+func (c *chain) leftAt(f file, size int64, number int) int64 {
+	h := c.nextHeader(number)
+	if h == nil {
+		return -1
+	}
+	left := h.After.Size
+	begin := max(0, min(left, size)-MaxLine)
+	found := int64(-1)
+	for _, from := range []int64{begin, 0} { // mostly it is near the end
+		for r := newLines(f, from, size); ; {
+			raw, err := r.next()
+			if err != nil && !errors.Is(err, errLong) {
+				break
+			}
+			if l, err := parseLine(raw); err == nil && fmt.Sprintf("%x", l.hash) == h.After.Hash {
+				found = r.at
+				break
+			}
+		}
+		if found >= 0 || from == 0 {
+			break
+		}
+	}
+	if found >= 0 {
+		return found
+	}
+	return left
+}
+
+// nextHeader is the header of the segment of that number as it stands there, nil
+// when it cannot be read.
+func (c *chain) nextHeader(number int) *header {
 	f, size, err := openSegment(c.files, filepath.Join(c.dir, segmentName(number)))
 	if err != nil {
-		return -1 // told when that segment is scanned
+		return nil // told when that segment is scanned
 	}
 	defer f.Close()
 	raw, err := newLines(f, 0, size).next()
 	if err != nil {
-		return -1
+		return nil
 	}
 	l, err := parseLine(raw)
 	if err != nil {
-		return -1
+		return nil
 	}
-	h, id, err := parseHeader(segmentName(number), l)
-	if err != nil || h.After == nil || h.After.Size < 1 || c.known && id != c.id {
-		return -1
+	h, _, err := parseHeader(segmentName(number), l)
+	if err != nil || h.After == nil || h.After.Size < 1 {
+		return nil
 	}
-	return h.After.Size
+	return &h
 }
 
 // meet holds the chain against the mark when it comes by it.
@@ -279,6 +311,9 @@ func (c *chain) checkMark(m *mark) {
 		return
 	}
 	c.met = true
+	for gone := c.number + 1; gone <= m.segment; gone++ {
+		c.fault(Fault{Segment: segmentName(gone), What: "the file is missing"})
+	}
 	switch {
 	case c.number > m.segment || c.number == m.segment && c.at > m.size:
 		c.fault(Fault{Segment: headName, Seq: m.head.Seq, What: "the head names a place at which no line of the journal ends"})
