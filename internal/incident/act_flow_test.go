@@ -108,6 +108,9 @@ func TestTheVerdictIsAPersonsOrTheEvidences(t *testing.T) {
 			if s := d.fold.State(); s.Verdict != test.verdict || s.Marked != test.marked {
 				t.Errorf("verdict %q, marked %v", s.Verdict, s.Marked)
 			}
+			if at := d.board().Node; at != "machine" { // what was left out comes last
+				t.Errorf("goes on at %s", at)
+			}
 		})
 	}
 }

@@ -158,6 +158,17 @@ func TestMeasures(t *testing.T) {
 	d.refused(events, err, "50 measures are open")
 }
 
+func TestAMeasuresIDIsNeverGivenTwice(t *testing.T) {
+	d := declaredDesk(t)
+	for _, id := range []string{"M5", "M2", "gate"} {
+		d.record(New(ic, MeasureMoved{ID: id, Act: MeasureOpened, What: "w"}), New(ic, MeasureMoved{ID: id, Act: MeasureEnded}))
+	}
+	d.ok(d.board().OpenMeasure(ic, measure()))
+	if open := d.fold.State().Open(); len(open) != 1 || open[0].ID != "M6" {
+		t.Errorf("%+v", open)
+	}
+}
+
 func TestRolesAndSeverity(t *testing.T) {
 	d := declaredDesk(t)
 	d.ok(d.board().Hand(ic, Commander, "ic-2"))

@@ -201,11 +201,15 @@ func TestAClosedIncidentKeepsTheDaysAfter(t *testing.T) {
 	d := declaredDesk(t)
 	d.now = t0.Add(time.Hour)
 	d.ok(d.board().OpenMeasure(ic, measure()))
+	d.ok(d.board().Tick(ic, "restart", Evidence{}, ""))
 	d.ok(d.board().Recover(ic, ""))
 	d.ok(d.board().Close(ic, "service is back", map[string]string{"M1": "revoked tomorrow"}))
 	d.now = t0.Add(30 * time.Hour)
-	d.f["s.impact"] = says(diagnosis.Against, "x")
+	d.f["s.restarted"] = says(diagnosis.Against, "another day, another incident")
 	b := d.board()
+	if d.status("restart") != ItemIsDone || len(b.Regressed) > 0 {
+		t.Errorf("something regressed after the closing: %v", b.Regressed)
+	}
 	if b.Elapsed != time.Hour || b.Flow[0].Clock.Running || b.List[2].Clock.Running || b.Item != "review" || len(b.Notices()) > 0 {
 		t.Errorf("elapsed %v, at %s, clocks %+v %+v", b.Elapsed, b.Item, b.Flow[0].Clock, b.List[2].Clock)
 	}

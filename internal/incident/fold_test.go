@@ -117,6 +117,26 @@ func TestTheStateRemembers(t *testing.T) {
 	}
 }
 
+func TestAVerdictGoesWithWhatToldIt(t *testing.T) {
+	told := at(1, ic, NodeMoved{Node: "n", Act: NodeDone, Verdict: "stuck", Marked: true})
+	for name, test := range map[string]struct {
+		event Event
+		want  string
+	}{
+		"another node":          {at(2, ic, NodeMoved{Node: "m", Act: NodeDone}), "stuck"},
+		"another node's":        {at(2, ic, NodeMoved{Node: "m", Act: NodeDone, Verdict: "expired"}), "expired"},
+		"the same, again":       {at(2, ic, NodeMoved{Node: "n", Act: NodeDone, Verdict: "stuck"}), "stuck"},
+		"the same, without one": {at(2, ic, NodeMoved{Node: "n", Act: NodeDone}), ""},
+		"ruled out":             {at(2, ic, NodeMoved{Node: "n", Act: NodeRuledOut}), ""},
+		"opened":                {at(2, ic, NodeMoved{Node: "n", Act: NodeOpened}), ""},
+		"looked at":             {at(2, ic, NodeMoved{Node: "n", Act: NodeEntered}), "stuck"},
+	} {
+		if s := folded(declaredAt(), told, test.event); s.Verdict != test.want || s.Verdict == "" && s.Marked {
+			t.Errorf("%s: %q, marked %v", name, s.Verdict, s.Marked)
+		}
+	}
+}
+
 func TestAJournalCannotFillTheMemory(t *testing.T) {
 	events := []Event{declaredAt()}
 	for i := range 3 * maxIDs {
@@ -143,7 +163,11 @@ func TestAStateDoesNotChange(t *testing.T) {
 		}
 		return string(out)
 	}
-	for i, e := range append(goldenEvents(), goldenEvents()...) {
+	events := append(goldenEvents(), goldenEvents()...)
+	for i := range 2 * maxChanges {
+		events = append(events, at(i, ic, Decided{Text: fmt.Sprint(i)}), at(i, "", ReadingChanged{Name: fmt.Sprint(i)}))
+	}
+	for i, e := range events {
 		e.Seq = uint64(i + 1)
 		d.fold.Apply(e)
 		s := d.fold.State()
