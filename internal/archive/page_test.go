@@ -69,18 +69,18 @@ func expected(all []incident.Event, s *Session, q incident.Query) incident.Page 
 }
 
 func TestPages(t *testing.T) {
-	session, all := long(t, 2600)
+	session, all := long(t, 1300)
 	last := uint64(len(all))
 	kinds := [][]incident.Kind{nil, {incident.KindNote}, {incident.KindDecision, incident.KindDeclared}, {incident.KindClosed}}
 	for _, limit := range []int{0, 1, 7, 600, 5000} {
 		for _, kind := range kinds {
-			for _, text := range []string{"", "note 1", "DECISION 26", "ünique", "nowhere"} {
+			for _, text := range []string{"", "note 1", "DECISION 12", "ünique", "nowhere"} {
 				for _, at := range []uint64{0, 1, 2, 3, 100, 513, 514, last - 1, last, last + 1, last + 100} {
 					for _, q := range []incident.Query{
 						{Limit: limit, Kinds: kind, Text: text, Before: at}, {Limit: limit, Kinds: kind, Text: text, After: at},
 					} {
-						if limit == 600 && text != "" && at > 3 && at < last {
-							continue // the same again, and slow
+						if text != "" && (limit == 0 || limit > 7 || at > 1 && at < 513) {
+							continue // a search reads all: not every one again
 						}
 						got, err := session.Page(t.Context(), q)
 						if err != nil {
