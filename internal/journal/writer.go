@@ -291,14 +291,12 @@ func (w *Writer) writeHead(m mark) error {
 		w.dropSlot()
 		m.generation++ // above what the old file may hold
 		w.head.generation = m.generation
+		w.lasting = fmt.Sprintf("the journal's head was moved to a new file, because writing it failed: %v: look at this disk, and copy the incident's folder to another", cause)
 	}
 	name := filepath.Join(w.dir, headName)
 	content, m := headFile(m)
 	if _, err := place(w.files, name, content); err != nil {
 		return errors.Join(cause, err)
-	}
-	if cause != nil {
-		w.lasting = fmt.Sprintf("the journal's head was moved to a new file, because writing it failed: %v: look at this disk, and copy the incident's folder to another", cause)
 	}
 	w.head = m
 	var err error
