@@ -74,6 +74,7 @@ type flowing struct {
 	selected string
 	matrix   bool
 	dense    bool // no frames but that of the current node
+	longest  int  // cells of the longest line of a matrix
 	body     []spans
 	from, to int // rows of body that the selected node takes
 }

@@ -39,6 +39,11 @@ const abreast = 2
 // allow it, else only their titles as rules.
 func (d *flowing) grid(room int) {
 	all := d.groups()
+	for i := range d.p.Nodes {
+		for j := range d.p.Nodes[i].Lines {
+			d.longest = max(d.longest, width(d.f.say(d.p.Nodes[i].Lines[j].Line.Text)))
+		}
+	}
 	for _, dense := range []bool{false, true} {
 		d.dense, d.body = dense, nil
 		for i := 0; i < len(all); i += abreast {
@@ -141,7 +146,7 @@ func (d *flowing) box(v *incident.NodeView, n int) []spans {
 	}
 	room := n - 4
 	for i := range v.Lines {
-		row := append(spans{{look, edge}, {theme.Plain, " "}}, f.fit(f.possibility(&v.Lines[i], room), room)...)
+		row := append(spans{{look, edge}, {theme.Plain, " "}}, f.fit(f.possibility(&v.Lines[i], room, d.longest), room)...)
 		out = append(out, append(row, span{theme.Plain, " "}, span{look, edge}))
 	}
 	if len(v.Lines) == 0 {
@@ -179,7 +184,7 @@ func (d *flowing) boxTitle(v *incident.NodeView, n int) spans {
 
 // possibility is one line of a box: the glyph of what its evidence says, what may
 // be at fault, and the evidence in words. The word survives the narrowest box.
-func (f Frame) possibility(v *incident.LineView, n int) spans {
+func (f Frame) possibility(v *incident.LineView, n, longest int) spans {
 	s := f.stanceSign(v.Finding.Stance)
 	look := lineLook(f, &v.Finding)
 	stale := staleFinding(&v.Finding)
@@ -188,7 +193,7 @@ func (f Frame) possibility(v *incident.LineView, n int) spans {
 		word, look = f.Theme.Glyphs.Stale+" "+word, theme.Stale
 	}
 	text := f.say(v.Line.Text)
-	at := min(max(n*5/11, 22), n-3-width(f.stanceSign(diagnosis.NoSensor).word))
+	at := min(longest+1, max(n*5/11, 22), n-3-width(f.stanceSign(diagnosis.NoSensor).word))
 	text = f.cut(text, at)
 	if value := f.say(v.Finding.Value); value != "" && v.Finding.Stance != diagnosis.NoSensor && n-at-3 >= width(word)+8 {
 		word += ": " + value // a value of which nothing is left says nothing

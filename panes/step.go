@@ -2,6 +2,7 @@ package panes
 
 import (
 	"fmt"
+	"strings"
 
 	"warroom/internal/diagnosis"
 	"warroom/internal/incident"
@@ -20,10 +21,11 @@ func (f Frame) stepSaid(b *incident.Board, n int) spans {
 		} else if v, _ := findNode(b, b.Regressed[0]); v != nil {
 			name = f.say(v.Node.Title)
 		}
+		word := "REGRESSED"
 		if k > 1 {
-			name = fmt.Sprintf("%s and %d more", name, k-1)
+			word = fmt.Sprintf("%d REGRESSED", k)
 		}
-		out = append(out, span{theme.FailBadge, " " + g.Regressed + " REGRESSED "}, span{theme.Fail, " " + f.prose(name, max(n/3, 12))}, span{theme.Plain, "  "})
+		out = append(out, span{theme.FailBadge, " " + g.Regressed + " " + word + " "}, span{theme.Fail, " " + f.prose(name, max(n/3, 12))}, span{theme.Plain, "  "})
 	}
 	v, phase := findNode(b, b.Node)
 	if v == nil {
@@ -45,7 +47,7 @@ func (f Frame) stepSaid(b *incident.Board, n int) spans {
 			return f.fit(out, n)
 		}
 	}
-	if s, look := f.evidence(&v.Finding, "no sensor"); room-tail.width()-5 >= 12 {
+	if s, look := f.evidence(&v.Finding, "no sensor"); !loud && room-tail.width()-5 >= 12 {
 		out = append(out, span{theme.Plain, "  "}, span{look, f.prose(s, room-tail.width()-5)})
 	}
 	return append(f.fit(out, n-tail.width()), tail...)
@@ -78,7 +80,13 @@ func (f Frame) nDoes(b *incident.Board) (s string, loud bool) {
 	}
 	events, err := b.Step("n", "")
 	if err != nil {
-		return "waits: " + f.say(err.Error()), true
+		why := f.say(err.Error())
+		if v, _ := findNode(b, b.Node); v != nil {
+			if rest, ok := strings.CutPrefix(why, f.say(v.Node.Title)+" "); ok {
+				why = "it " + rest // its name stands before
+			}
+		}
+		return "waits: " + why, true
 	}
 	s = "settles it"
 	for _, e := range events {

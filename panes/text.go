@@ -57,6 +57,9 @@ func clean(s string) string {
 			b.WriteByte(' ')
 			blank = false
 		}
+		if r == utf8.RuneError {
+			r = '?' // someone before us met bytes that are no text
+		}
 		b.WriteRune(r)
 	}
 	if blank {

@@ -147,8 +147,13 @@ func (f Frame) event(b *incident.Board, e *incident.Event, t *told, c eventColum
 	}
 	put(quiet, f.sinceT0(b, e.At), c.since)
 	put(quiet, f.say(author(e)), c.who)
-	put(kindLook(e.Kind), f.say(KindWord(e.Kind)), c.kind)
-	return append(out, span{look, f.prose(f.say(t.line), max(inner(f.Width)-out.width(), 1))})
+	word := f.say(KindWord(e.Kind))
+	put(kindLook(e.Kind), word, c.kind)
+	line := f.say(t.line)
+	for _, p := range []string{word + ": ", word + " "} {
+		line = strings.TrimPrefix(line, p) // the column says it
+	}
+	return append(out, span{look, f.prose(line, max(inner(f.Width)-out.width(), 1))})
 }
 
 func kindLook(k incident.Kind) theme.Token {
