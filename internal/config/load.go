@@ -103,9 +103,15 @@ func Parse(file string, data []byte) (*Config, error) {
 var secretWords = []string{"password", "passwd", "passphrase", "pwd", "api_key", "apikey", "access_key", "secret_key", "secret_string",
 	"secret_value", "private_key", "credential"}
 
+// urlHint answers an unknown key url, which is a webhook's more often than not.
+const urlHint = "the URL of a webhook is a secret and never stands in this file: put it into an environment variable or a file, and name that with url_env or url_file; if a real one was written here, make a new one"
+
 // secretHint answers keys under which somebody would write a secret's value.
 func secretHint(key string) string {
 	lower := strings.ToLower(key)
+	if lower == "webhook_url" || lower == "url" {
+		return urlHint
+	}
 	for _, word := range secretWords {
 		if strings.Contains(lower, word) && !strings.HasSuffix(lower, "file") && !strings.HasSuffix(lower, "files") {
 			return "secrets are named here, not written: store it, and name it in a secrets_manager block; if this was a real one, rotate it"

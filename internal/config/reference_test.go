@@ -271,6 +271,8 @@ func valueOf(f decode.Field) string {
 		what = "block"
 	case t.Kind() == reflect.String:
 		what = "text"
+	case t.Kind() == reflect.Bool:
+		what = "`true`, `false`"
 	case t.Kind() == reflect.Float64:
 		what = "number" + bounds(f)
 	default:

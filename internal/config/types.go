@@ -31,6 +31,7 @@ type Config struct {
 	Kubernetes  []KubernetesCluster `yaml:"kubernetes" doc:"Kubernetes clusters"`
 	Components  []Component         `yaml:"components" req:"true" doc:"the boxes of the diagram"`
 	Flows       []Flow              `yaml:"flows" doc:"the arrows of the diagram"`
+	Incident    Incident            `yaml:"incident" doc:"how incidents are led: who is told, by which runbook"`
 
 	// Path is the file it was loaded from; relative paths in it are resolved
 	// against that file's folder.

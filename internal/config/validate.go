@@ -53,6 +53,7 @@ func validate(c *Config, doc *decode.Document) {
 		v.component(&c.Components[i], decode.Index("components", i))
 	}
 	v.flows()
+	v.incident()
 }
 
 func (v *validator) add(path, hint, format string, args ...any) {

@@ -26,7 +26,9 @@ func (v *validator) component(c *Component, path string) {
 	if s := c.SecretsManager; s != nil {
 		v.reference(at("secrets_manager", "account"), s.Account, v.accounts, "AWS account")
 		for i, one := range s.Secrets {
-			v.expiry(decode.Join(decode.Index(at("secrets_manager", "secrets"), i), "expiry"), one.Expiry)
+			secret := decode.Index(at("secrets_manager", "secrets"), i)
+			v.expiry(decode.Join(secret, "expiry"), one.Expiry)
+			v.readers(decode.Join(secret, "known_readers"), one.Readers)
 		}
 	}
 	if r := c.RotationFunction; r != nil {
