@@ -62,7 +62,7 @@ func Declare(by string, d Declared, now time.Time) (Event, error) {
 	case now.Sub(d.Started) > maxPast:
 		return Event{}, refuse("it cannot have started at %s: that is more than a year ago", day(d.Started))
 	}
-	d.Started = d.Started.UTC()
+	d.Started = utc(d.Started)
 	return New(by, d), nil
 }
 

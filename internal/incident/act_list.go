@@ -92,26 +92,28 @@ func (b *Board) NeedsValue(item string) bool {
 }
 
 // AskedValue is what has to be typed at least to tick an item that NeedsValue: the
-// first number of its observed value, or its first word when it has none. The
-// whole value does as well, and so does its beginning up to there or further.
-// Empty means that any text does.
+// first number of its observed value; when it has none, the first word that begins
+// with a digit (28P01, 6h), and else the first word. The whole value does as well,
+// and so does its beginning up to there or further. Empty means that any text does.
 func (b *Board) AskedValue(item string) string {
 	_, v := b.item(item)
 	if v == nil || !b.NeedsValue(item) {
 		return ""
 	}
-	words := strings.Fields(clean(v.Finding.Value))
-	for _, w := range words {
-		if w = bare(w); w != "" && unicode.IsDigit([]rune(w)[0]) {
+	word, coded := "", ""
+	for _, w := range strings.Fields(clean(v.Finding.Value)) {
+		w = bare(w)
+		switch {
+		case w == "":
+		case strings.Trim(w, "0123456789,.") == "":
 			return w
+		case coded == "" && unicode.IsDigit([]rune(w)[0]):
+			coded = w
+		case word == "":
+			word = w
 		}
 	}
-	for _, w := range words {
-		if w = bare(w); w != "" {
-			return w
-		}
-	}
-	return ""
+	return first(coded, word)
 }
 
 // bare is a word without the punctuation around it.
@@ -243,10 +245,7 @@ func (b *Board) Assign(by, item, owner string, due time.Time) ([]Event, error) {
 	if err := take(field{&owner, "the owner", maxName, due.IsZero(), false}); err != nil {
 		return nil, err
 	}
-	if !due.IsZero() {
-		due = due.UTC()
-	}
-	return one(by, Assigned{Item: item, Owner: owner, Due: due}), nil
+	return one(by, Assigned{Item: item, Owner: owner, Due: utc(due)}), nil
 }
 
 // actOn finds the item that a person acts on.

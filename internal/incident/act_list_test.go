@@ -37,6 +37,9 @@ func TestAKillerNeedsItsValueTyped(t *testing.T) {
 		{"works", "work", false},
 		{"28P01 from db", "28p01", true},
 		{"100%", "100", true},
+		{"db answers 28P01, 3 untested", "3", true},
+		{"db answers 28P01, 3 untested", "28P01", false},
+		{"ends 6h ago", "6h", true},
 		{"✗", "anything", true}, // nothing in it that could be typed
 	}
 	for _, test := range tests {

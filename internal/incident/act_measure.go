@@ -89,10 +89,3 @@ func (b *Board) measure(by *string, id string, reason *string, need bool) (Measu
 	}
 	return Measure{}, refuse("there is no measure %q", short(clean(id), 20))
 }
-
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
-}

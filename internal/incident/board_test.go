@@ -280,6 +280,24 @@ func TestAnEmptyRunbookMakesAnEmptyBoard(t *testing.T) {
 	}
 }
 
+// TestTimesAreUTC: what an act makes is the same before and after it was written,
+// whatever clock and zone the time of the board came from.
+func TestTimesAreUTC(t *testing.T) {
+	d := newDesk(t)
+	d.now = time.Now().In(time.FixedZone("east", 5*3600)) // with its monotonic reading
+	d.declare(d.now.Add(-time.Minute))
+	f := d.f["s.impact"]
+	f.Facts[0].At = d.now.Add(-time.Second)
+	d.now = d.now.Round(0).UTC() // as the archive stamps it
+	b := NewBoard(d.fold.State(), d.rb, d.f, d.now.In(time.FixedZone("west", -3600)))
+	m := measure()
+	m.Until = d.now.Add(time.Hour).In(time.FixedZone("west", -3600))
+	d.ok(b.OpenMeasure(ic, m))
+	d.ok(b.Tick(ic, "impact", Evidence{}, ""))
+	d.ok(b.Sent(ic, "text", "bridge", ""))
+	d.ok(b.Assign(ic, "review", "ops-2", m.Until.Add(time.Hour)))
+}
+
 func TestABoardIsAFunctionOfItsArguments(t *testing.T) {
 	d := declaredDesk(t)
 	d.ok(d.board().Tick(ic, "impact", Evidence{}, ""))

@@ -19,6 +19,7 @@ func NewBoard(s *State, rb *runbook.Runbook, f diagnosis.Findings, now time.Time
 	if rb == nil {
 		rb = &runbook.Runbook{}
 	}
+	now = utc(now)
 	b := &Board{Runbook: rb, Findings: f, Now: now}
 	if s.IsDeclared() {
 		b.State = s

@@ -7,7 +7,15 @@
 // it stands (a tick of an unknown item, a second closing) changes nothing but the
 // counts, because a journal that can be verified must also be readable. Events of
 // a newer version are kept and shown by their kind. What a view shows is a
-// function of its arguments: no clock, no order of maps.
+// function of its arguments: no clock, no order of maps. Texts of people are cleaned
+// of what cannot be seen and bounded; one that is too long is refused, never cut.
+//
+// How long it lasts: an incident is declared, service comes back, it is closed, and
+// the days after go on. From Recovered the due dates of the last phase count. With
+// Closed every clock stops and nothing regresses or is noticed any more, but the
+// checklist, notes, decisions, owners and the ends of temporary measures are still
+// taken, for days; anything else needs it reopened, and then T+ counts from T0 as
+// if it had never been closed.
 package incident
 
 import (
@@ -83,9 +91,9 @@ func New(by string, data Data) Event { return Event{By: by, Kind: data.kind(), D
 
 // EvidenceOf is what a finding puts beside a tick.
 func EvidenceOf(f diagnosis.Finding) Evidence {
-	e := Evidence{Stance: f.Stance.String(), Value: f.Value, Read: f.At()}
+	e := Evidence{Stance: f.Stance.String(), Value: short(f.Value, maxText), Read: utc(f.At())}
 	if len(f.Facts) > 0 {
-		e.Source = f.Facts[0].Source
+		e.Source = short(f.Facts[0].Source, maxText)
 	}
 	return e
 }

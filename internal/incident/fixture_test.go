@@ -115,7 +115,7 @@ func (d *desk) ok(events []Event, err error) {
 func (d *desk) record(events ...Event) {
 	d.t.Helper()
 	for _, e := range events {
-		e.At = d.now
+		e.At = utc(d.now)
 		line, err := Encode(e)
 		if err != nil {
 			d.t.Fatal(err)

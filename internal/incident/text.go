@@ -103,6 +103,10 @@ func hour(t time.Time) string { return t.UTC().Format("15:04") + " UTC" }
 // day is a time with its date.
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
+// utc is a time as events hold it: of no zone but UTC, and of no clock but the
+// wall's.
+func utc(t time.Time) time.Time { return t.Round(0).UTC() }
+
 // count words a number of things: "1 item", "3 items".
 func count(n int, thing string) string {
 	if n == 1 {
