@@ -27,7 +27,30 @@ func width(s string) int {
 	if plain(s) {
 		return len(s)
 	}
-	return ansi.StringWidth(s)
+	n := 0
+	for _, r := range s {
+		if !single(r) {
+			return ansi.StringWidth(s)
+		}
+		n++
+	}
+	return n
+}
+
+// single reports whether a rune takes one cell whatever stands beside it: what
+// frames, rules and the glyphs of a theme are made of. Others have to be looked up.
+func single(r rune) bool {
+	switch {
+	case r < 0x7f:
+		return r >= ' '
+	case r >= 0x2500 && r < 0x25fd: // lines, blocks and shapes
+		return true
+	}
+	switch r {
+	case '·', '×', '–', '…', '←', '↑', '→', '↓', '↻', '⊘', '★', '✓', '✗':
+		return true
+	}
+	return false
 }
 
 // clean makes text from outside fit to be drawn: no escape sequences, control

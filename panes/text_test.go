@@ -147,3 +147,17 @@ func TestPeriodAndTook(t *testing.T) {
 		}
 	}
 }
+
+// What is counted as one cell without looking is one cell to those who look.
+func TestSingleRunesAreOneCellWide(t *testing.T) {
+	for r := rune(0); r < 0x10000; r++ {
+		if single(r) && (ansi.StringWidth(string(r)) != 1 || ansi.StringWidthWc(string(r)) != 1) {
+			t.Errorf("%U is not one cell wide", r)
+		}
+	}
+	for _, s := range []string{"a─b", "✓ done", "e\u0301", "─\u0301", "日", "", "►►", "\x1b[1m─"} {
+		if got, want := width(s), ansi.StringWidth(s); got != want {
+			t.Errorf("%q is counted as %d cells, and is %d", s, got, want)
+		}
+	}
+}

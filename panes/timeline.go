@@ -51,6 +51,10 @@ func Timeline(f Frame, b *incident.Board, v TimelineView) []string {
 			last = on
 		}
 		begin := len(d.body)
+		if i < chosen-f.Height || i > chosen+f.Height {
+			d.row() // too far from the chosen one to be in sight
+			continue
+		}
 		t := f.tell(b, &events[i])
 		d.row(f.event(b, &events[i], &t, c, i == chosen)...)
 		if i == chosen {
