@@ -117,7 +117,7 @@ func tellUpdate(d Updated) string {
 // words are what was seen, typed, noted and linked.
 func (e Evidence) words() string {
 	parts := []string{e.Value}
-	for _, p := range [...]struct{ name, text string }{{"typed ", e.Typed}, {"", e.Note}, {"", e.Link}} {
+	for _, p := range [...]struct{ name, text string }{{"typed ", e.Typed}, {"", e.Note}, {"", e.Link}, {"confirmed by ", e.With}} {
 		if p.text != "" {
 			parts = append(parts, p.name+p.text)
 		}
