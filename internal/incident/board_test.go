@@ -20,7 +20,7 @@ func TestBeforeTheDeclarationTheClocksWait(t *testing.T) {
 		if _, v := b.item("impact"); v.Status != ItemIsReady || v.Response != "seen s.impact" {
 			t.Errorf("no live evidence: %+v", v)
 		}
-		if b.Node != "alert" || b.Item != "test" || len(b.Notices()) > 0 || b.Where() != "" || b.Draft(nil) != "" || b.Summary(nil) != nil {
+		if b.Node != "alert" || b.Item != "test" || len(b.Notices()) > 0 || b.Draft(nil) != "" || b.Summary(nil) != nil {
 			t.Errorf("at %s and %s", b.Node, b.Item)
 		}
 		for name, act := range acts(b) {
@@ -231,27 +231,14 @@ func TestAClosedIncidentKeepsTheDaysAfter(t *testing.T) {
 	}
 }
 
-func TestWhereOneWas(t *testing.T) {
+func TestAnsweringAReminderIsNoWork(t *testing.T) {
 	d := declaredDesk(t)
-	d.now = t0.Add(12 * time.Minute)
-	d.ok(d.board().Tick(ic, "test", Evidence{Typed: "2"}, ""))
-	if got, want := d.board().Where(), "You were at item 2 of 4 of Immediate: Count who is hurt, since 03:12 UTC; it is READY"; got != want {
-		t.Errorf("%q", got)
-	}
 	d.ok(d.board().Tick(ic, "impact", Evidence{}, ""))
-	d.ok(d.board().Start("ops-2", "notify"))
-	if got, want := d.board().Where(), "You were at item 3 of 4 of Immediate: Call security, waiting on ops-2 since 03:12 UTC"; got != want {
-		t.Errorf("%q", got)
-	}
 	d.now = t0.Add(20 * time.Minute)
-	d.ok(d.board().Acknowledge(ic, "where one was"))
+	d.ok(d.board().Acknowledge(ic, "you were at item 2"))
 	d.record(New(ic, ConsoleMoved{Act: "resumed"}))
 	if s := d.fold.State(); !s.Acked.Equal(d.now) || s.LastHuman.Kind != KindItem {
 		t.Errorf("acked %v, last %+v", s.Acked, s.LastHuman)
-	}
-	d.f["s.impact"] = says(diagnosis.Against, "x")
-	if got := d.board().Where(); !contains(got, "item 2 of 4") || !contains(got, "has regressed") {
-		t.Errorf("%q", got)
 	}
 }
 

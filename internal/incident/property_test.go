@@ -192,7 +192,7 @@ func checkBoard(t *rapid.T, b *Board) {
 	if n := len(b.Summary(nil)); n > summaryLines {
 		t.Fatalf("a summary of %d lines", n)
 	}
-	_, _ = b.Draft(nil), b.Where()
+	_ = b.Draft(nil)
 }
 
 // person draws an act of a person on a board, with what that needs or without.
