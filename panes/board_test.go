@@ -262,6 +262,7 @@ func goldenBoards() map[string]*incident.Board {
 		n := itemOf(b, "notify")
 		settleItem(b, incident.ItemIsDone, 6*minute, "liaison-1", "", "notify")
 		n.Done.Evidence = incident.Evidence{Note: "paged #sec-oncall, answered 03:18", Link: "https://chat.company.com/t/881"}
+		n.Done.Evidence.With = "ops-2"
 		n.Response = n.Done.Evidence.Note
 		settleItem(b, incident.ItemIsDone, 7*minute, "ic-1", "", "immediate.complete")
 		b.List[0].Clock.Done, b.List[0].Clock.Running, b.List[0].Clock.Over, b.List[0].Clock.Elapsed = true, false, 0, 7*minute

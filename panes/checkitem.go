@@ -133,6 +133,9 @@ func (d *listing) about(one *listed, n int) []spans {
 		}
 		// The reason is cut before who gave it.
 		who := f.settledBy(d.b, v.Done.By, v.Done.At)
+		if with := f.say(v.Done.Evidence.With); with != "" {
+			who += ", confirmed by " + with
+		}
 		reason := f.say(v.Done.Reason)
 		if reason == f.say(v.Response) {
 			reason = "" // it is said already; of what was overridden say the evidence

@@ -98,7 +98,7 @@ func (f Frame) tell(b *incident.Board, e *incident.Event) told {
 }
 
 func proofOf(e *incident.Evidence) [][2]string {
-	return [][2]string{{"evidence", e.Value}, {"stance", e.Stance}, {"source", e.Source}, {"read at", timeOf(e.Read)}, {"typed", e.Typed}, {"note", e.Note}, {"link", e.Link}}
+	return [][2]string{{"evidence", e.Value}, {"stance", e.Stance}, {"source", e.Source}, {"read at", timeOf(e.Read)}, {"typed", e.Typed}, {"note", e.Note}, {"link", e.Link}, {"confirmed by", e.With}}
 }
 
 func timeOf(t time.Time) string {

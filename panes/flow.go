@@ -169,7 +169,9 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 	switch {
 	case n.Node.ID == d.selected && n.Node.ID != d.b.Node:
 		look = theme.Selection
-	case n.Status == incident.NodeIsDone, n.Status == incident.NodeIsRuledOut, n.Status == incident.NodeIsOpen:
+	case n.Status == incident.NodeIsDone, n.Status == incident.NodeIsRuledOut:
+		look = theme.Muted
+	case n.Status == incident.NodeIsOpen:
 		look = theme.Text
 	}
 	urgent := ""

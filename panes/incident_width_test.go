@@ -116,6 +116,7 @@ func incidentPanes(f Frame, b *incident.Board, list []incident.Event, scroll int
 	out["no timeline"] = Timeline(f, b, TimelineView{Loading: scroll > 0})
 	out["brief"] = Brief(f, b, guide())
 	out["brief of nothing"] = Brief(f, b, nil)
+	out["draft"], _ = Draft(f, nastyTexts[2], strings.Join(nastyTexts, "\n"), scroll)
 	out["measures"], _ = Measures(f, b, measure, scroll)
 	return out
 }

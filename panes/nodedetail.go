@@ -171,7 +171,7 @@ func (d *detail) settledOn(e *incident.Evidence) {
 	if !e.Read.IsZero() {
 		read = stamp(e.Read, f.Now)
 	}
-	d.pairs([][2]string{{"evidence then", then}, {"source then", f.say(e.Source)}, {"read at", read}, {"typed", f.say(e.Typed)}, {"note", f.say(e.Note)}, {"link", f.say(e.Link)}})
+	d.pairs([][2]string{{"evidence then", then}, {"source then", f.say(e.Source)}, {"read at", read}, {"typed", f.say(e.Typed)}, {"note", f.say(e.Note)}, {"link", f.say(e.Link)}, {"confirmed by", f.say(e.With)}})
 }
 
 // around are the nodes that hang off this one, and where it leads.
