@@ -103,8 +103,10 @@ func copyReading(m *Model) tea.Cmd {
 // while something runs, or a draft was changed and did not go out, it asks first.
 func quit(m *Model) tea.Cmd {
 	running := plain(m.opt.Running())
+	title, lost := "Quit while something runs?", "Quitting interrupts it."
 	left := m.unrecorded()
 	if running == "" && m.draft.edited {
+		title, lost = "Quit with an update that has not gone out?", "Quitting loses it."
 		running = "The status update that you changed has not gone out."
 	}
 	switch {
@@ -125,8 +127,8 @@ func quit(m *Model) tea.Cmd {
 		return nil
 	}
 	m.ask(&dialog{
-		title:   "Quit while something runs?",
-		body:    []string{running, "Quitting interrupts it."},
+		title:   title,
+		body:    []string{running, lost},
 		buttons: []button{{"Stay", nil}, {"Quit", func(*Model) tea.Cmd { return tea.Quit }}},
 	})
 	return nil

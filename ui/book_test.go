@@ -325,6 +325,7 @@ type room struct {
 	senses *senses
 	sent   *outbox
 	d      *driver.Terminal
+	now    func() time.Time // of a bubble
 }
 
 func newRoom() *room {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"warroom/internal/estate"
+	"warroom/internal/incident"
+	"warroom/internal/runbook"
 	"warroom/internal/theme"
 )
 
@@ -82,6 +84,21 @@ func child(how string) {
 				panic("the view is lava")
 			}
 			return s
+		}
+	case "incident":
+		r := newRoom()
+		r.w, r.shelf.clock = w, time.Now
+		o = r.options()
+		o.Clock, o.Terminal.Environ = nil, nil
+		d, err := incident.Declare("ic-1", incident.Declared{
+			Severity: runbook.SEV2, Summary: "orders fail", Roles: map[incident.Role]string{incident.Commander: "ic-1"},
+		}, time.Now())
+		if err == nil {
+			o.Book, err = lent{r.shelf, "ic-1"}.Declare(context.Background(), d)
+		}
+		if err != nil {
+			fmt.Println("declare:", err)
+			os.Exit(1)
 		}
 	case "stream":
 		o.Start = func(ctx context.Context) error { stream(ctx, w); return nil }

@@ -87,11 +87,13 @@ func (m *Model) startDesk() tea.Cmd {
 
 // attend makes a book what the console works on.
 func (m *Model) attend(book Book, k *incident.Case) {
+	if m.kase == nil || m.kase.State == nil || k == nil || k.State == nil || m.kase.State.Declared.ID != k.State.Declared.ID {
+		m.draft = draft{} // of another incident
+	}
 	m.book, m.kase = book, k
 	m.rec, m.stepping, m.asked = recorder{}, nil, asked{}
 	m.notices = notices{seen: m.live.Readings}
-	m.line = timelinePlace{}
-	m.draft = draft{}
+	m.line = timelinePlace{stale: true}
 	m.flow, m.list = flowPlace{}, listPlace{}
 	m.rebuild()
 }

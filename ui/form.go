@@ -23,7 +23,6 @@ type form struct {
 	button   string // what confirms
 	final    bool   // Cancel is chosen after the last field, not the button
 	selected int    // a field; then Cancel, then the button
-	problem  string // why it was refused as a whole
 	// submit makes of what was typed what is recorded. An error keeps the form
 	// open and is shown; a *fieldError at its field.
 	submit func(*Model, *form) (tea.Cmd, error)
@@ -135,7 +134,6 @@ func (f *form) move(by int) {
 
 // changed is called with every change of what was typed.
 func (f *form) changed() {
-	f.problem = ""
 	if on := f.on(); on != nil {
 		on.problem = ""
 	}
@@ -167,7 +165,6 @@ func (m *Model) enterForm() tea.Cmd {
 func (m *Model) submitForm() tea.Cmd {
 	f := m.form
 	f.version++
-	f.problem = ""
 	wrong := -1
 	for i, one := range f.fields {
 		one.problem = ""
@@ -193,7 +190,11 @@ func (m *Model) submitForm() tea.Cmd {
 		e.field.problem = plain(e.why)
 		f.selected = max(slices.Index(f.fields, e.field), 0)
 	default:
-		f.problem = plain(err.Error())
+		// At the last field, where it is in sight.
+		if last := len(f.fields) - 1; last >= 0 {
+			f.fields[last].problem = "NOT DONE: " + plain(err.Error())
+			f.selected = last
+		}
 	}
 	return nil
 }
@@ -223,9 +224,6 @@ func acted(what string, act func(*Model, *form) ([]incident.Event, error)) func(
 // shown is the form as it is drawn.
 func (f *form) shown() panes.FormView {
 	v := panes.FormView{Title: f.title, Body: slices.Clone(f.body), Selected: f.selected, Buttons: []string{"Cancel", f.button}}
-	if f.problem != "" {
-		v.Body = append(v.Body, "NOT DONE: "+f.problem)
-	}
 	for _, one := range f.fields {
 		v.Fields = append(v.Fields, panes.FormField{
 			Label: one.label, Value: string(one.value), Hint: one.hint, Problem: one.problem,

@@ -41,7 +41,7 @@ type splitter func(upper, lower estate.Plane, rows int) (up, low int)
 
 // arrange lays out a screen. Rows go first to what must never be missing: how to
 // leave, the worst status, where we are.
-func arrange(width, height, band int, focus estate.Plane, view mode, split splitter) layout {
+func arrange(width, height, band int, focus estate.Plane, view mode, step bool, split splitter) layout {
 	planes := view == modePlanes
 	l := layout{focus: focus}
 	left := height
@@ -52,8 +52,8 @@ func arrange(width, height, band int, focus estate.Plane, view mode, split split
 	}
 	l.footer = take(1)
 	switch {
-	case planes && height >= strip2Height:
-		l.strip = take(2)
+	case planes && height >= strip2Height, step && height >= leastHeight && saysStep(view):
+		l.strip = take(2) // its second row is what n acts on
 	case planes, height >= leastHeight && view != modeBrief: // the worst stays in sight beside a detail
 		l.strip = take(1)
 	}
@@ -91,14 +91,25 @@ type layoutKey struct {
 	width, height, band int
 	focus               estate.Plane
 	view                mode
+	step                bool
+}
+
+// saysStep reports whether the strip over a view says what the current step of an
+// incident is: n works from every view, and the others show it themselves.
+func saysStep(view mode) bool {
+	switch view {
+	case modeFlow, modeNode, modeBrief:
+		return false
+	}
+	return true
 }
 
 // layout is where everything is now.
 func (m *Model) layout() layout {
-	key := layoutKey{m.width, m.height, panes.BandHeight(m.bandInfo()), m.focus, m.view}
+	key := layoutKey{m.width, m.height, panes.BandHeight(m.bandInfo()), m.focus, m.view, m.declared()}
 	if m.laidOut != key {
 		m.laidOut = key
-		m.arranged = arrange(m.width, m.height, key.band, m.focus, m.view, func(upper, lower estate.Plane, rows int) (int, int) {
+		m.arranged = arrange(m.width, m.height, key.band, m.focus, m.view, key.step, func(upper, lower estate.Plane, rows int) (int, int) {
 			return panes.Split(m.shown.Readings, upper, lower, rows)
 		})
 	}

@@ -80,7 +80,7 @@ func TestLayoutsFillTheScreen(t *testing.T) {
 	halves := func(_, _ estate.Plane, rows int) (int, int) { return rows / 2, rows - rows/2 }
 	for _, s := range [][2]int{{1, 1}, {20, 5}, {79, 24}, {80, 23}, {80, 24}, {101, 31}, {160, 45}, {281, 60}, {500, 200}} {
 		for _, focus := range estate.Planes {
-			l := arrange(s[0], s[1], 1, focus, modePlanes, halves)
+			l := arrange(s[0], s[1], 1, focus, modePlanes, false, halves)
 			if got := l.band + l.body.h + l.strip + l.footer; got != s[1] {
 				t.Errorf("%v: %d rows in all", s, got)
 			}

@@ -79,13 +79,11 @@ func cannotTakeOver(m *Model) string {
 		return "nothing keeps incidents here"
 	case m.opening != "":
 		return m.opening + " is under way"
-	case m.writer() != "":
-		return m.writer() + " writes this incident"
 	}
 	return ""
 }
 
-// takeOver opens the incident anew, for writing now that nobody else does.
+// takeOver opens the incident anew: for writing, when nobody else does any more.
 func takeOver(m *Model) tea.Cmd {
 	if why := cannotTakeOver(m); why != "" {
 		m.say("read-only: " + why)

@@ -35,6 +35,7 @@ func keys(m *Model, names ...string) (cmd tea.Cmd) {
 func fresh(m *Model, w *world, now time.Time) pictureMsg {
 	m.pump.snap = w.snapshot()
 	m.pump.last = m.pump.last.next(m.pump.readings(now), now)
+	m.pump.last.Findings = m.pump.findings(m.pump.last.Readings, now)
 	return pictureMsg(m.pump.last)
 }
 
