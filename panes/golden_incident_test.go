@@ -89,6 +89,7 @@ func drawn(f Frame, b *incident.Board, add func(string, []string)) {
 	of := func(h int) Frame { g := f; g.Height = h; return g }
 	add("band", Band(of(1), bandOf(b)))
 	add("strip", Strip(of(2), guide(), b))
+	add("strip in one row", Strip(of(1), guide(), b))
 	body := of(f.Height - 4)
 	for i := range b.Flow {
 		rows, total := Flow(body, b, FlowView{Phase: i})

@@ -395,6 +395,12 @@ func TestTheStripSaysWhatTheNextKeyDoes(t *testing.T) {
 	if s := row(boards["done"], 140); !strings.HasPrefix(s, "the flow is through; on the list: ► ○ open Improve rotation automation") {
 		t.Errorf("after the flow the strip reads %q", s)
 	}
+	for _, w := range []int{90, 120, 160} {
+		one := strings.TrimSpace(ansi.Strip(Strip(frameAt(t, w, 1), guide(), boards["over"])[0]))
+		if !strings.HasPrefix(one, "✗ FAIL  PostgreSQL Primary") || !strings.Contains(one, "│ ► 3/7 Identify failed secrets  ") || !strings.Contains(one, " n settles it, then") {
+			t.Errorf("in one row of %d the strip reads %q", w, one)
+		}
+	}
 	if s := row(boards["no incident"], 140); strings.Contains(s, "► ") {
 		t.Errorf("without an incident the strip reads %q", s)
 	}

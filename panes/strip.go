@@ -13,13 +13,24 @@ import (
 //
 // While an incident is declared (b, which may be nil) its lower row is the current
 // step of the flow and what n does, and the counts stand in it where there is room
-// for both.
+// for both. In one row the step stands behind the worst component's name.
 func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 	var count [5]int
 	if r != nil {
 		for i := range r.All {
 			count[known(r.All[i].Status)]++
 		}
+	}
+	if f.Height == 1 && b != nil && b.State != nil {
+		l := f.line(f.Width)
+		l.limit = f.Width * 2 / 5
+		f.worstName(l, r)
+		l.limit = max(f.Width-1, 0)
+		l.skip(1).put(theme.Muted, f.Theme.Glyphs.Bar).skip(1)
+		n := max(l.left(), 0)
+		l.spans(f.fit(f.stepSaid(b, n), n))
+		l.limit = f.Width
+		return []string{l.String()}
 	}
 	if f.Height == 1 {
 		counts := f.counts(count, f.Width/4, "  ")
@@ -66,6 +77,24 @@ func total(count [5]int) int {
 		n += c
 	}
 	return n
+}
+
+// worstName says which component is in the worst state, and which.
+func (f Frame) worstName(l *line, r *estate.Readings) {
+	if r == nil || r.Worst() < 0 {
+		l.put(theme.NABadge, " "+f.verdict(estate.NA)+" ").put(theme.Text, " nothing is read")
+		return
+	}
+	one := &r.All[r.Worst()]
+	status := known(one.Status)
+	l.put(badge(status), " "+f.verdict(status)+" ")
+	if status <= estate.OK {
+		return
+	}
+	l.put(theme.Strong, " "+f.say(r.Snapshot.Topology.Components[r.Worst()].Name))
+	if w := f.say(one.Word); w != "" && w != status.String() && l.left() > width(w) {
+		l.put(token(status), " "+w)
+	}
 }
 
 // worst says which component is in the worst state, which state, why, and who
