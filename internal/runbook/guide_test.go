@@ -14,7 +14,7 @@ import (
 )
 
 // known are the sensors that the embedded runbook may name. Package diagnosis has
-// one of each: a test of the command line holds the two together.
+// one of each.
 var known = strings.Fields(`
 	rotation.status rotation.logs secrets.failed secrets.dependencies secrets.valid access.emergency rotation.mechanism targets.state credential.fate
 	mechanism.automated mechanism.manual mechanism.delegated mechanism.integrated
