@@ -16,33 +16,40 @@ type senses struct {
 
 	byCheck map[string][]*estate.Slot // in the topology's order
 	secrets []estate.Standing
+	byID    map[string]int // of secrets
 	failing *failing
+	focus   []*estate.Standing // the secrets that a question is about
+	focal   map[string]bool    // by id
 	tries   []trial
 	changes []estate.RecentChange
 	unread  []estate.UnreadChanges // of changes
-	users   map[string][]estate.ID // by secret
+	faults  []fault
+
+	faultReads *evidence              // on which faults rest
+	users      map[string][]estate.ID // by secret
 }
 
 func newSenses(r *estate.Readings, now time.Time) *senses {
-	x := &senses{r: r, s: r.Snapshot, t: r.Snapshot.Topology, now: now, byCheck: map[string][]*estate.Slot{}, users: map[string][]estate.ID{}}
+	x := &senses{r: r, s: r.Snapshot, t: r.Snapshot.Topology, now: now, byCheck: map[string][]*estate.Slot{}}
 	for i := range x.t.Components {
 		c := &x.t.Components[i]
 		for _, slot := range x.s.Slots(c.ID) {
 			check := slot.Last.Key.Check
 			x.byCheck[check] = append(x.byCheck[check], slot)
 		}
-		for _, id := range c.Secrets {
-			if id != c.Monitor {
-				x.users[id] = append(x.users[id], c.ID)
-			}
-		}
 	}
 	x.secrets = estate.Standings(x.s, now)
 	if x.s.TellsChanges() {
 		x.changes, x.unread = estate.RecentChanges(x.s, now)
 	}
+	x.byID = make(map[string]int, len(x.secrets))
+	for i := range x.secrets {
+		x.byID[x.secrets[i].Secret.ID] = i
+	}
 	x.failing = x.findFailing()
+	x.findFocus()
 	x.tries = x.findTrials()
+	x.findFaults()
 	return x
 }
 

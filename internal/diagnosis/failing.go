@@ -59,8 +59,11 @@ func (x *senses) findFailing() *failing {
 	f.roles()
 	f.jobs()
 	slices.SortStableFunc(f.all, func(a, b failedSecret) int {
-		return cmp.Or(cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.times, a.times), cmp.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.times, a.times), b.last.Compare(a.last), cmp.Compare(a.name, b.name))
 	})
+	for i := range f.all {
+		f.told[f.all[i].name] = i
+	}
 	return f
 }
 
@@ -216,32 +219,31 @@ func (f *failing) jobs() {
 		}
 		for _, id := range ids {
 			one := failedSecret{name: id, how: how, error: v.data.Reason, last: v.data.Last, fact: fact}
-			for i := range x.secrets {
-				if s := &x.secrets[i]; s.Secret.ID == id {
-					one.item, one.stand = s.Secret, s
-				}
+			if s := x.standing(id); s != nil {
+				one.item, one.stand = s.Secret, s
 			}
 			f.add(one)
 		}
 	}
 }
 
-// focus are the watched secrets that a question is about: those that fail, and all
-// of them when none does.
-func (x *senses) focus() []*estate.Standing {
-	var out []*estate.Standing
+// findFocus sets which watched secrets a question is about: those that fail, and
+// all of them when none does.
+func (x *senses) findFocus() {
 	for i := range x.failing.all {
 		if s := x.failing.all[i].stand; s != nil {
-			out = append(out, s)
+			x.focus = append(x.focus, s)
 		}
 	}
-	if len(out) > 0 {
-		return out
+	if len(x.focus) == 0 {
+		for i := range x.secrets {
+			x.focus = append(x.focus, &x.secrets[i])
+		}
 	}
-	for i := range x.secrets {
-		out = append(out, &x.secrets[i])
+	x.focal = make(map[string]bool, len(x.focus))
+	for _, s := range x.focus {
+		x.focal[s.Secret.ID] = true
 	}
-	return out
 }
 
 // proofsOf are the facts of the failed secrets, up to so many.

@@ -13,15 +13,14 @@ import (
 // against it.
 func (x *senses) rotationStatus() Finding {
 	e := x.gather()
-	good, ended, window := 0, 0, ""
-	failed := 0
+	var failed, abandoned, good int
+	window := x.t.Rules.RotationWindow
 	for _, v := range every[estate.RotationEvents](x, estate.CheckRotationEvents) {
 		if !e.look(v.seen) {
 			continue
 		}
 		d := &v.data
-		all := d.Succeeded + d.Failed + d.Abandoned
-		good, ended, failed, window = good+d.Succeeded, ended+all, failed+d.Failed, estate.Span(d.Window)
+		failed, abandoned, good, window = failed+d.Failed, abandoned+d.Abandoned, good+d.Succeeded, max(window, d.Window)
 		f := x.fact(v.seen, "Rotations of "+cmp.Or(d.Account, v.slot.Last.Key.Item), fmt.Sprintf("%s failed, %s abandoned, %s succeeded in %s",
 			thousands(d.Failed), thousands(d.Abandoned), thousands(d.Succeeded), estate.Span(d.Window)), bad(d.Failed > 0, estate.Fail))
 		if d.Failed > 0 {
@@ -33,6 +32,21 @@ func (x *senses) rotationStatus() Finding {
 			e.miss(f.Name + ": there were more events than one read may look at")
 		}
 	}
+	for _, v := range every[estate.VaultStaticRoles](x, estate.CheckVaultStaticRoles) {
+		if c, _ := x.t.Component(v.owner()); c.Standby || !v.sure() {
+			continue // those that are stuck are among the failing
+		}
+		for i := range v.data.Roles {
+			switch role := &v.data.Roles[i]; {
+			case role.Failure != "":
+			case role.Stuck(x.readAt(v.seen)):
+				failed++
+			case !role.LastRotation.IsZero() && x.now.Sub(role.LastRotation) <= window:
+				good++
+			}
+		}
+	}
+	ended := failed + abandoned + good
 	f := x.failing
 	e.looks += f.looks
 	e.proofs = append(e.proofs, f.proofsOf(factsKept)...)
@@ -44,10 +58,14 @@ func (x *senses) rotationStatus() Finding {
 	e.gaps = append(e.gaps, f.gaps...)
 	var parts []string
 	if failed > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s failed in %s", thousands(failed), count(ended, "rotation"), window))
+		text := fmt.Sprintf("%s of %s failed in %s", thousands(failed), count(ended, "rotation"), estate.Span(window))
+		if abandoned > 0 {
+			text += fmt.Sprintf(" (%s abandoned)", thousands(abandoned))
+		}
+		parts = append(parts, text)
 	}
 	if len(f.all) > 0 {
-		parts = append(parts, fmt.Sprintf("%s failing now: %s", count(len(f.all), "secret"), f.worst()))
+		parts = append(parts, count(len(f.all), "secret")+" failing now: "+f.worst())
 	}
 	switch {
 	case e.looks == 0:
@@ -57,7 +75,7 @@ func (x *senses) rotationStatus() Finding {
 	case len(e.blind) > 0:
 		return e.unreadable()
 	case ended > 0:
-		return e.finding(For, fmt.Sprintf("0 of %s failed in %s, no secret is overdue", count(ended, "rotation"), window))
+		return e.finding(For, fmt.Sprintf("0 of %s failed in %s, no secret is overdue", count(ended, "rotation"), estate.Span(window)))
 	}
 	e.rest()
 	return e.finding(For, fmt.Sprintf("none of %s is stuck or overdue", count(f.watched, "watched secret")))

@@ -79,7 +79,7 @@ func (x *senses) secretsDependencies() Finding {
 	}
 	var services []string
 	seenOf := map[estate.ID]bool{}
-	for _, s := range x.focus() {
+	for _, s := range x.focus {
 		for i := range x.t.Components {
 			c := &x.t.Components[i]
 			if seenOf[c.ID] || !consumer(c.Kind) || !x.t.Through(c.ID, s.Secret.ID) {
@@ -158,7 +158,7 @@ func (x *senses) secretsExpiry() Finding {
 	}
 	e := x.gather()
 	var told []string
-	for _, s := range x.focus() {
+	for _, s := range x.focus {
 		if s.Slot == nil {
 			continue
 		}
@@ -201,7 +201,7 @@ func (x *senses) secretsExpiry() Finding {
 		}
 	}
 	if n := x.failing.unwatched(); n > 0 {
-		told = append(told, count(n, "other")+" in no policy of warroom.yaml")
+		told = append(told, count(n, "other")+" not in warroom.yaml, without a tag that ends them")
 	}
 	e.blind = append(e.blind, x.failing.blind...)
 	if len(e.blind) > 0 {
@@ -239,4 +239,18 @@ func grace(d time.Duration, ends, now time.Time) string {
 		return estate.Span(ends.Add(d).Sub(now)) + " of grace left"
 	}
 	return "its grace of " + estate.Span(d) + " is over"
+}
+
+// secretsRotated is For only when all that tells of rotations was read and no secret
+// fails.
+func (x *senses) secretsRotated() Finding {
+	f := x.secretsFailed()
+	switch {
+	case len(x.failing.all) > 0:
+		f.Stance = Against
+		f.Value = fmt.Sprintf("%s failed still: %s", thousands(len(x.failing.all)), x.failing.worst())
+	case f.Stance == For && len(x.failing.blind) == 0:
+		f.Value = fmt.Sprintf("0 of %s failed", count(x.failing.watched, "watched secret"))
+	}
+	return f
 }

@@ -3,7 +3,6 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"warroom/internal/estate"
@@ -92,14 +91,6 @@ func (t *trial) answer(code int, more string) {
 	}
 }
 
-// decided reports whether the try proved anything.
-func (t *trial) decided() bool { return t.accepted || t.refused }
-
-// tried is what a try showed, in words.
-func (t *trial) tried(x *senses) string {
-	return strings.TrimSpace(fmt.Sprintf("%s: %s %s at %s", t.secret, t.version(), t.word, x.name(t.owner())))
-}
-
 // version is what was tried: a staging label only where several are.
 func (t *trial) version() string {
 	if t.stage == "" {
@@ -141,62 +132,71 @@ func (x *senses) elsewhere(t *trial) string {
 	for _, stage := range [...]estate.Stage{estate.StagePending, estate.StagePrevious} {
 		for _, o := range x.triesOf(t.secret, stage) {
 			if o.owner() == t.owner() && o.accepted {
-				return ", " + string(stage) + " accepted"
+				return ", which takes " + string(stage)
 			}
 		}
 	}
 	return ""
 }
 
-// weigh gathers the tries of the current version of some secrets: hits are those
-// that were refused.
-func (x *senses) weigh(secrets []*estate.Standing) (e *evidence, accepted, untried []string) {
-	e = x.gather()
+// weighed are the tries of the current version of some secrets.
+type weighed struct {
+	*evidence          // its hits are the secrets of which a try was refused
+	refused            int
+	accepted, untested []string
+}
+
+func (x *senses) weigh(secrets []*estate.Standing) *weighed {
+	w := &weighed{evidence: x.gather()}
 	for _, s := range secrets {
 		tries := x.triesOf(s.Secret.ID, estate.StageCurrent)
 		if len(tries) == 0 {
-			untried = append(untried, s.Secret.ID)
+			w.untested = append(w.untested, s.Secret.ID)
 			continue
 		}
+		var by []string
 		for _, t := range tries {
-			e.looks++
+			w.looks++
 			switch {
 			case t.refused:
-				e.hit(t.tried(x)+x.elsewhere(t), t.fact(x))
+				w.refused++
+				by = append(by, t.word+" by "+x.name(t.owner())+x.elsewhere(t))
+				w.proofs = append(w.proofs, t.fact(x))
 			case t.accepted:
-				accepted = append(accepted, s.Secret.ID+" at "+x.name(t.owner()))
-				e.note(t.fact(x))
-			case t.sure():
-				e.miss(t.tried(x) + ", which proves nothing")
-				e.gaps = append(e.gaps, t.fact(x))
+				w.accepted = append(w.accepted, s.Secret.ID+" at "+x.name(t.owner()))
+				w.note(t.fact(x))
 			default:
-				e.miss(x.why(t.seen))
-				e.gaps = append(e.gaps, t.fact(x))
+				w.gaps = append(w.gaps, t.fact(x))
+				if t.sure() {
+					w.miss(x.name(t.owner()) + ": " + s.Secret.ID + " " + t.word + ", which proves nothing")
+				} else {
+					w.miss(x.why(t.seen))
+				}
 			}
 		}
+		if len(by) > 0 {
+			w.hit(s.Secret.ID + " " + strings.Join(by, ", "))
+		}
 	}
-	slices.Sort(untried)
-	return e, accepted, untried
+	return w
 }
 
 // secretsValid: does the target still take the value in use?
 func (x *senses) secretsValid() Finding {
-	e, accepted, untried := x.weigh(x.focus())
-	if len(e.hits) > 0 {
-		return e.finding(Against, fmt.Sprintf("%s of %s refused: %s", thousands(len(e.hits)), tries(e.looks), few(e.hits, 2)))
+	w := x.weigh(x.focus)
+	if w.refused > 0 {
+		return w.finding(Against, fmt.Sprintf("%s of %s refused: %s", thousands(w.refused), tries(w.looks), few(w.hits, 2)))
 	}
-	if len(e.blind) == 0 && e.looks > 0 && len(untried) > 0 && len(x.failing.all) > 0 {
-		e.miss("nothing in warroom.yaml tries " + names(untried, 3))
+	if len(w.blind) == 0 && w.looks > 0 && len(w.untested) > 0 && len(x.failing.all) > 0 {
+		w.miss("nothing in warroom.yaml tries " + names(w.untested, 3))
 	}
-	f := e.all(fmt.Sprintf("%s accepted: %s", thousands(len(accepted)), names(accepted, 3)), "no target is configured at which a value could be tried")
-	return f
+	return w.all(fmt.Sprintf("0 of %s refused: %s", tries(w.looks), names(w.accepted, 3)), noTarget)
 }
+
+const noTarget = "no target is configured at which a value could be tried"
 
 // secretsTested is For when every failed secret was tried, whatever came of it.
 func (x *senses) secretsTested() Finding {
-	if f := x.failing; f.looks == 0 || len(f.all) == 0 && len(f.blind) > 0 {
-		return x.secretsFailed()
-	}
 	if len(x.failing.all) == 0 {
 		return x.secretsFailed()
 	}
@@ -209,21 +209,21 @@ func (x *senses) secretsTested() Finding {
 			unlisted = append(unlisted, f.name)
 		}
 	}
-	e, _, untried := x.weigh(watched)
-	untried = append(untried, unlisted...)
-	e.blind = append(e.blind, x.failing.blind...)
-	n := len(e.blind) + len(untried)
-	text := fmt.Sprintf("%s refused, %s untested", thousands(len(e.hits)), thousands(n))
-	if len(e.hits) > 0 {
-		text += ": " + few(e.hits, 2)
+	w := x.weigh(watched)
+	w.untested = append(w.untested, unlisted...)
+	w.blind = append(w.blind, x.failing.blind...)
+	w.gaps = append(w.gaps, x.failing.gaps...)
+	text := fmt.Sprintf("%s refused, %s untested", thousands(w.refused), thousands(len(w.blind)+len(w.untested)))
+	if len(w.hits) > 0 {
+		text += ": " + few(w.hits, 2)
 	}
 	switch {
-	case len(e.blind) > 0:
-		return e.finding(Unread, text+"; not read: "+few(e.blind, 1))
-	case len(untried) > 0:
-		return e.finding(Unread, text+"; nothing in warroom.yaml tries "+names(untried, 2))
+	case len(w.blind) > 0:
+		return w.finding(Unread, text+"; not read: "+few(w.blind, 1))
+	case len(w.untested) > 0:
+		return w.finding(Unread, text+"; nothing in warroom.yaml tries "+names(w.untested, 2))
 	}
-	return e.finding(For, text)
+	return w.finding(For, text)
 }
 
 // secretsValidated is For only when every value in use is taken everywhere and none
@@ -233,19 +233,17 @@ func (x *senses) secretsValidated() Finding {
 	for i := range x.secrets {
 		all = append(all, &x.secrets[i])
 	}
-	e, accepted, _ := x.weigh(all)
-	refused := len(e.hits)
+	w := x.weigh(all)
 	for _, s := range all {
-		if s.Slot == nil {
+		if s.Slot == nil || s.Rotation != "FAILED" {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
-		if v.sure() && s.Rotation == "FAILED" {
-			e.hit(s.Secret.ID+": the new value is not in use, "+s.RotationNote, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+		if v := typed[estate.SecretDescription](x, s.Slot); v.sure() {
+			w.hit("the new value of "+s.Secret.ID+" is not in use: "+s.RotationNote, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 		}
 	}
-	if len(e.hits) > 0 {
-		return e.finding(Against, fmt.Sprintf("%s of %s refused: %s", thousands(refused), tries(e.looks), few(e.hits, 2)))
+	if len(w.hits) > 0 {
+		return w.finding(Against, fmt.Sprintf("%s of %s refused: %s", thousands(w.refused), tries(w.looks), few(w.hits, 3)))
 	}
-	return e.all(fmt.Sprintf("0 of %s refused: %s", tries(e.looks), names(accepted, 3)), "no target is configured at which a value could be tried")
+	return w.all(fmt.Sprintf("0 of %s refused: %s", tries(w.looks), names(w.accepted, 3)), noTarget)
 }

@@ -1,0 +1,171 @@
+package diagnosis
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"warroom/internal/estate"
+)
+
+// rotating are the calls by which somebody rotates a secret, or meddles with its
+// rotation, by hand.
+var rotating = []string{"PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "RotateSecret", "CancelRotateSecret", "RestoreSecret", "ModifyDBInstance", "ModifyDBCluster"}
+
+// glass are words in the names of identities that are for emergencies only.
+var glass = []string{"breakglass", "firecall", "emergency"}
+
+// hands gathers the changes by hand of the secrets in question, newest first.
+// It reports how many changes were looked at.
+func (x *senses) hands(e *evidence, take func(*estate.RecentChange) bool) {
+	if !x.s.TellsChanges() {
+		return
+	}
+	e.looks++
+	for _, u := range x.blindChanges() {
+		e.miss(u.What + ": " + cut(u.Why, 80))
+	}
+	for i := range x.changes {
+		c := &x.changes[i]
+		if !c.ByRotation && !c.Routine() && slices.Contains(rotating, c.What) && x.concerns(c) && take(c) {
+			e.hit(x.change(c), x.changed(c))
+		}
+	}
+}
+
+// concerns reports whether a change is of one of the secrets in question, or of one
+// of the components that they open.
+func (x *senses) concerns(c *estate.RecentChange) bool {
+	return slices.ContainsFunc(c.Secrets, func(id string) bool { return x.focal[id] })
+}
+
+// change words a change: what, of what, by whom, when.
+func (x *senses) change(c *estate.RecentChange) string {
+	text := c.What
+	if c.Target != "" {
+		text += " of " + cut(estate.PlainName(c.Target), 50)
+	}
+	if c.By != "" {
+		text += " by " + who(c.By)
+	}
+	text += " " + estate.Ago(x.now, c.At)
+	if c.Failed != "" {
+		text += ", refused (" + cut(c.Failed, 40) + ")"
+	}
+	return text
+}
+
+func (x *senses) changed(c *estate.RecentChange) Fact {
+	f := Fact{Name: c.What, Value: x.change(c), Status: estate.NA, Source: c.Source, At: x.changesAt(c.Source)}
+	if len(c.Components) > 0 {
+		f.Component = c.Components[0]
+	}
+	if c.Detail != "" {
+		f.Value += ": " + cut(c.Detail, 80)
+	}
+	return f
+}
+
+// changesAt is when a source of changes was read.
+func (x *senses) changesAt(source string) time.Time {
+	for _, check := range [...]string{estate.CheckChanges, estate.CheckRevisions} {
+		for _, slot := range x.byCheck[check] {
+			if slot.Good != nil && slot.Good.Source == source {
+				return slot.Good.At
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// who is an identity as people know it: a role with its session, or a user.
+func who(arn string) string {
+	for _, part := range [...]string{":assumed-role/", ":user/"} {
+		if i := strings.Index(arn, part); i >= 0 {
+			return arn[i+len(part):]
+		}
+	}
+	return cut(estate.PlainName(arn), 60)
+}
+
+// isGlass reports whether an identity is one for emergencies.
+func isGlass(by string) bool {
+	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(by))
+	return strings.HasSuffix(by, ":root") || slices.ContainsFunc(glass, func(w string) bool { return strings.Contains(plain, w) })
+}
+
+const noChanges = "no account is configured whose changes are read"
+
+// mechanismOperator: did somebody rotate it by hand, or does nothing else?
+func (x *senses) mechanismOperator() Finding {
+	e := x.gather()
+	x.hands(e, func(c *estate.RecentChange) bool { return !isGlass(c.By) })
+	if e.looks > 0 {
+		x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
+			if s.Rotation == "MANUAL" && x.jobOf(s.Secret.ID) == "" && len(x.failing.all) > 0 {
+				e.hit(s.Secret.ID+" rotates only by hand: no schedule, no function", x.fact(v.seen, s.Secret.ID, s.Rotation, estate.NA))
+			}
+		})
+	}
+	return e.any(x.nobody(), noChanges)
+}
+
+// nobody says that no change by hand was seen, in which window.
+func (x *senses) nobody() string {
+	return "0 changes by hand of " + x.about() + " in " + estate.Span(x.window())
+}
+
+// window is how far back changes were read: the shortest of all accounts.
+func (x *senses) window() time.Duration {
+	w := x.t.Rules.ChangesWindow
+	for _, v := range every[estate.Changes](x, estate.CheckChanges) {
+		if v.sure() && v.data.Window > 0 && (w == 0 || v.data.Window < w) {
+			w = v.data.Window
+		}
+	}
+	return w
+}
+
+// mechanismEmergency: did somebody step in by hand after the rotation had failed?
+func (x *senses) mechanismEmergency() Finding {
+	e := x.gather()
+	x.hands(e, func(c *estate.RecentChange) bool {
+		return slices.ContainsFunc(x.focus, func(s *estate.Standing) bool {
+			since := s.Described.PendingSince
+			if d := s.Described.NextRotation; !d.IsZero() && (since.IsZero() || d.Before(since)) {
+				since = d
+			}
+			return s.RotationStatus == estate.Fail && !since.IsZero() && c.At.After(since) && slices.Contains(c.Secrets, s.Secret.ID)
+		})
+	})
+	return e.any("nobody stepped in by hand since a rotation failed, in "+estate.Span(x.window()), noChanges)
+}
+
+// mechanismBreakglass: was an account for emergencies used?
+func (x *senses) mechanismBreakglass() Finding {
+	e := x.gather()
+	if x.s.TellsChanges() {
+		e.looks++
+		for _, u := range x.blindChanges() {
+			e.miss(u.What + ": " + cut(u.Why, 80))
+		}
+		for i := range x.changes {
+			if c := &x.changes[i]; isGlass(c.By) {
+				e.hit(x.change(c), x.changed(c))
+			}
+		}
+	}
+	return e.any("no break-glass account made a change in "+estate.Span(x.window()), noChanges)
+}
+
+// mechanismApplication: does an application change its own secret?
+func (x *senses) mechanismApplication() Finding {
+	e := x.gather()
+	x.hands(e, func(c *estate.RecentChange) bool {
+		by := strings.ToLower(c.By)
+		return slices.ContainsFunc(x.t.Components, func(one estate.Component) bool {
+			return one.Kind == estate.KindApplication && strings.Contains(by, strings.ToLower(string(one.ID)))
+		})
+	})
+	return e.any("no application changed its own secret in "+estate.Span(x.window()), noChanges)
+}
