@@ -25,9 +25,8 @@ const (
 // changes reads the recent writes of an account, as far as they touch what the
 // estate names. The events of global services, IAM among them, are recorded in
 // one region of a partition, and are looked for there too.
-func (b awsBuilder) changes() Probe {
+func (b awsBuilder) changes(names *estateNames) Probe {
 	window := b.cfg.Windows.Changes
-	names := &estateNames{b: b}
 	writes := func(pages int) *history[estate.Change] {
 		return &history[estate.Change]{
 			key: cttypes.LookupAttributeKeyReadOnly, value: "false", pages: pages, most: changesKept,

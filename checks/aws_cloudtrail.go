@@ -41,15 +41,30 @@ const (
 	changesKept    = 300
 )
 
-// trails reads the rotations and the writes that CloudTrail recorded of each
-// account that a rotation monitor watches.
+// trails reads the rotations, the writes and the reads of secrets that CloudTrail
+// recorded of each account that a rotation monitor watches. The reads are those
+// of the first monitor of an account: they belong to the secrets.
 func trails(cfg *config.Config, m *config.RotationMonitor, builder func(account string) awsBuilder) []Probe {
 	var out []Probe
 	for _, account := range monitoredAccounts(cfg, m) {
 		b := builder(account)
-		out = append(out, b.rotationEvents(), b.changes())
+		names := &estateNames{b: b}
+		out = append(out, b.rotationEvents(), b.changes(names))
+		if firstMonitor(cfg, account) == m {
+			out = append(out, b.secretReads(names)...)
+		}
 	}
 	return out
+}
+
+// firstMonitor is the first rotation monitor of an account.
+func firstMonitor(cfg *config.Config, account string) *config.RotationMonitor {
+	for i := range cfg.Components {
+		if m := cfg.Components[i].RotationMonitor; m != nil && slices.Contains(monitoredAccounts(cfg, m), account) {
+			return m
+		}
+	}
+	return nil
 }
 
 // monitoredAccounts are those that the monitor names, else all.
@@ -75,7 +90,7 @@ func (b awsBuilder) metered(p Probe, calls int) Probe {
 			monitors++
 		}
 	}
-	const ofOne = 4*rotationPages + changePages
+	const ofOne = 4*rotationPages + changePages + readPages
 	p.System, p.Width = "cloudtrail:"+b.account, 0
 	p.Interval = max(p.Interval, time.Duration(float64(max(monitors, 1)*ofOne)/lookupShare*float64(time.Second)))
 	p.Timeout = max(p.Timeout, min(time.Duration(calls)*p.Timeout+lookupPatience, 2*time.Minute))

@@ -73,9 +73,14 @@ func (b awsBuilder) describe(called, id string, every time.Duration) Probe {
 			}
 			return d, nil
 		})
+	return remembering(p)
+}
+
+// remembering is a probe whose data may be what another one brought a moment ago:
+// its read notes under readAtKey when that was.
+func remembering(p Probe) Probe {
 	read := p.Read
 	p.Read = func(ctx context.Context) Result {
-		// The description may be one that another read brought a moment ago.
 		began, at := time.Now(), time.Time{}
 		r := read(context.WithValue(ctx, readAtKey{}, &at))
 		if r.Err == nil && at.Before(began) {
@@ -86,7 +91,7 @@ func (b awsBuilder) describe(called, id string, every time.Duration) Probe {
 	return p
 }
 
-// readAtKey is where a read of a description notes when that was made.
+// readAtKey is where a read notes when what it brings was read.
 type readAtKey struct{}
 
 // lonePending is the version under AWSPENDING that is not current: a rotation
