@@ -111,6 +111,7 @@ func session(d *disk, o Options, told *told, groups []int) error {
 // of the session after, and what was not synced is lost in several ways: what was
 // acknowledged is there, and no damage is seen where there was only a crash.
 func TestPowerFailsAtEveryOperation(t *testing.T) {
+	t.Parallel()
 	signer := Options{Signer: key(t)}
 	groups := []int{1, 1, 3, 1, 2}
 	whole := newDisk(1)
@@ -151,6 +152,7 @@ func TestPowerFailsAtEveryOperation(t *testing.T) {
 // Any sequence of records, failing operations, full disks, kills and crashes: what
 // was acknowledged is there, what was refused is not, and the journal verifies.
 func TestAcknowledgedIsNeverLost(t *testing.T) {
+	t.Parallel()
 	signers := []Options{{Signer: key(t)}, {Signer: key(t)}}
 	rapid.Check(t, func(t *rapid.T) {
 		d, told := newDisk(rapid.Uint64().Draw(t, "seed")), newTold()

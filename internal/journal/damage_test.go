@@ -14,19 +14,26 @@ import (
 // to be spoilt.
 func damaged(t testing.TB) (*disk, Options) {
 	t.Helper()
+	return twoSegments(t, 4, 5, 9)
+}
+
+// twoSegments is a journal by one key up to a record, by another in the same
+// segment up to a second, and up to a third in the next segment.
+func twoSegments(t testing.TB, first, second, third uint64) (*disk, Options) {
+	t.Helper()
 	d := newDisk(1)
 	o := Options{Signer: key(t), files: d}
 	w, err := Create(diskDir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(t, w, 4)
+	fill(t, w, first)
 	closed(t, w)
 	o.Signer = key(t)
 	if w, _, err = Open(diskDir, o); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, w, 5)
+	fill(t, w, second)
 	once := true
 	d.fail = func(op, _ string) error {
 		if op == "sync" && once {
@@ -35,12 +42,12 @@ func damaged(t testing.TB) (*disk, Options) {
 		}
 		return nil
 	}
-	fill(t, w, 6)
+	fill(t, w, second+1)
 	d.fail = nil
 	if w.Trouble() == "" {
 		t.Fatal("a failed sync is no trouble")
 	}
-	fill(t, w, 9)
+	fill(t, w, third)
 	closed(t, w)
 	for _, name := range []string{lockName, holderName} {
 		delete(d.names, filepath.Join(diskDir, name))
@@ -132,6 +139,7 @@ func goesOn(t testing.TB, what string, d *disk, o Options) {
 // Every byte of every file is changed in several ways. Verify says so, where it can
 // be known; no record is ever read otherwise than it was written.
 func TestEveryFlippedByte(t *testing.T) {
+	t.Parallel()
 	d, _ := damaged(t)
 	holdsBefore := kept(t, "before", d)
 	if _, err := verifyAll(d, diskDir, VerifyOptions{}); holdsBefore != 9 || err != nil {
@@ -209,6 +217,7 @@ func near(f Fault, name string, at int, original []byte) bool {
 
 // A changed byte does not keep a journal from being used.
 func TestFlippedBytesAndOn(t *testing.T) {
+	t.Parallel()
 	d, o := damaged(t)
 	step := steps(97, 13, 1)
 	for _, name := range []string{segmentName(1), segmentName(2)} {
@@ -234,6 +243,7 @@ func TestFlippedBytesAndOn(t *testing.T) {
 // A journal is cut at every byte: records that were acknowledged are missing, it
 // is said which, and it can be used all the same.
 func TestTruncationAtEveryByte(t *testing.T) {
+	t.Parallel()
 	d, o := damaged(t)
 	for number := 1; number <= 2; number++ {
 		name := segmentName(number)
@@ -271,6 +281,7 @@ func TestTruncationAtEveryByte(t *testing.T) {
 // The same without the head's knowledge of it: what was written and never
 // acknowledged is cut off at any byte, which is no damage.
 func TestTornAtEveryByte(t *testing.T) {
+	t.Parallel()
 	d := newDisk(1)
 	o := Options{Signer: key(t), files: d}
 	w, err := Create(diskDir, o)

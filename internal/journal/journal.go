@@ -40,6 +40,9 @@ type Head struct {
 // String is the head as it is noted: the number, a colon, the hash in hexadecimal.
 func (h Head) String() string { return fmt.Sprintf("%d:%x", h.Seq, h.Hash) }
 
+// MarshalText writes the head as String does, for JSON.
+func (h Head) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
 // ParseHead reads what String wrote, with blanks around it or not.
 func ParseHead(text string) (Head, error) {
 	number, sum, found := strings.Cut(strings.TrimSpace(text), ":")

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -268,5 +270,60 @@ func TestSignaturesAreForJournalsOnly(t *testing.T) {
 	}
 	if verify(pa, [32]byte{}, encodeSignature(raw)) == nil {
 		t.Error("a signature of the bare hash was taken")
+	}
+}
+
+// OpenSSH's own tool verifies a record: what docs/journal.md says can be done
+// without warroom.
+func TestSSHKeygenVerifiesRecords(t *testing.T) {
+	tool, err := exec.LookPath("ssh-keygen")
+	if err != nil {
+		t.Skip("ssh-keygen is not installed")
+	}
+	dir, w, o := begun(t)
+	fill(t, w, 1)
+	raw, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := parseLine(bytes.Split(raw, []byte{'\n'})[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, _, err := parseKey(o.Signer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := decodeSignature(l.sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := append([]byte("SSHSIG"), ssh.Marshal(struct {
+		Version                        uint32
+		Key                            []byte
+		Namespace, Reserved, Algorithm string
+		Signature                      []byte
+	}{1, public.Marshal(), namespace, "", "sha512", signature})...)
+	folder := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	armored := file("sig", pem.EncodeToMemory(&pem.Block{Type: "SSH SIGNATURE", Bytes: blob}))
+	allowed := file("allowed", []byte("ic-1 namespaces=\""+namespace+"\" "+o.Signer.Public()+"\n"))
+	check := func(hash [32]byte) ([]byte, error) {
+		c := exec.CommandContext(t.Context(), tool, "-Y", "verify", "-f", allowed, "-I", "ic-1", "-n", namespace, "-s", armored)
+		c.Stdin = bytes.NewReader(hash[:])
+		return c.CombinedOutput()
+	}
+	if out, err := check(l.hash); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	l.hash[0]++
+	if out, err := check(l.hash); err == nil {
+		t.Errorf("another hash verifies: %s", out)
 	}
 }

@@ -155,7 +155,7 @@ func (w *Writer) open(r *Recovery) error {
 		return err
 	}
 	if c.unacked > 0 || m != nil && c.beyond(m) {
-		if err := w.syncSegment(c.number); err != nil {
+		if err := w.renew(c, m); err != nil {
 			// What is behind the head may not be durable and cannot be made so: the next
 			// segment goes on from the head.
 			r.tell("%d records after %s were written and not acknowledged before the last console ended, and do not count: syncing them failed: %v", c.unacked, m.head, err)
@@ -168,6 +168,9 @@ func (w *Writer) open(r *Recovery) error {
 		}
 	}
 	if m == nil {
+		if err := w.writeAgain(segmentName(c.number), 0, c.at); err != nil {
+			r.tell("how far the records are durable is not known without a head, and writing the last segment again failed: %v", err)
+		}
 		c.fault(Fault{Segment: headName, Seq: c.seq, What: why + ": whether records are missing at the end cannot be known"})
 	}
 	if damaged != "" {
@@ -292,13 +295,51 @@ func damage(faults []Fault) string {
 	return fmt.Sprintf("THE JOURNAL IS DAMAGED: %s%s: what is recorded now is safe; keep a copy of the folder, and verify it", faults[0].Error(), more)
 }
 
-// syncSegment makes what a segment holds, and its name, durable.
-func (w *Writer) syncSegment(number int) error {
-	f, err := w.files.Open(filepath.Join(w.dir, segmentName(number)), os.O_RDWR)
+// renew makes what lies behind the mark durable, up to where the chain stands, by
+// writing the same bytes again. To sync it only would not do: should a sync have
+// failed before its console died, the system holds it for written.
+func (w *Writer) renew(c *chain, m *mark) error {
+	for number := m.segment; number <= c.number; number++ {
+		from, to := int64(0), int64(-1)
+		if number == m.segment {
+			from = m.size
+		}
+		if number == c.number {
+			to = c.at
+		}
+		if err := w.writeAgain(segmentName(number), from, to); err != nil {
+			return err
+		}
+	}
+	return w.files.SyncDir(w.dir)
+}
+
+// writeAgain writes a part of a segment over itself and syncs it; to is negative
+// for the end of the file.
+func (w *Writer) writeAgain(name string, from, to int64) error {
+	f, err := w.files.Open(filepath.Join(w.dir, name), os.O_RDWR)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), w.files.SyncDir(w.dir))
+	defer f.Close()
+	if to < 0 {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		to = info.Size()
+	}
+	for piece := make([]byte, MaxLine); from < to; {
+		n, err := f.ReadAt(piece[:min(to-from, MaxLine)], from)
+		if n == 0 && err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(piece[:n], from); err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return f.Sync()
 }
 
 // raise opens the head's file, and has the head tell of records behind it.

@@ -187,6 +187,7 @@ func TestTwoProcesses(t *testing.T) {
 // order, and nothing else; the lock is free; the journal goes on and verifies.
 // WARROOM_JOURNAL=full kills 1,000 times.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	kills := steps(40, 100, 1000)
 	keyFile := filepath.Join(t.TempDir(), "key")
 	k, err := MakeKey(keyFile, "")

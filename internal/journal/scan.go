@@ -217,7 +217,8 @@ func (c *chain) finish(m *mark, last bool, size int64) {
 		// Nothing tells how far it was acknowledged: bad lines at the end are taken for
 		// what a crash left, as a missing head is a fault already.
 		c.state, c.at = c.before.state, c.before.at
-		c.entries, c.faults = c.entries[:c.before.entries], c.faults[:c.before.faults]
+		// Clipped, because readers may still go through the longer ones.
+		c.entries, c.faults = slices.Clip(c.entries[:c.before.entries]), slices.Clip(c.faults[:c.before.faults])
 		c.before = nil
 	}
 	c.torn = size - c.at
@@ -319,7 +320,7 @@ func (c *chain) checkMark(m *mark) {
 		c.fault(Fault{Segment: headName, Seq: m.head.Seq, What: "the head names a place at which no line of the journal ends"})
 	case c.seq < m.head.Seq:
 		c.fault(Fault{Segment: segmentName(c.number), Seq: c.seq + 1, Offset: c.at, What: fmt.Sprintf(
-			"the end was cut off: records %d to %d were acknowledged (head %s) and are missing", c.seq+1, m.head.Seq, m.head)})
+			"the end was cut off: %s acknowledged (head %s) and missing now", span(c.seq+1, m.head.Seq), m.head)})
 		c.next = max(c.next, m.head.Seq+1)
 	default:
 		c.fault(Fault{Segment: segmentName(c.number), Offset: c.at, What: fmt.Sprintf("the end was cut off: the head names %s at byte %d of %s", m.head, m.size, segmentName(m.segment))})
@@ -328,6 +329,14 @@ func (c *chain) checkMark(m *mark) {
 
 // mostKept is how many faults are kept. More help nobody.
 const mostKept = 1000
+
+// span names records by their numbers, with the verb that goes with them.
+func span(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("record %d was", from)
+	}
+	return fmt.Sprintf("records %d to %d were", from, to)
+}
 
 // fault adds a fault unless it is known.
 func (c *chain) fault(f Fault) {

@@ -67,7 +67,7 @@ func (c *chain) take(raw []byte, acked bool) error {
 		return nil
 	case numbered:
 		if seq != c.next && c.before == nil {
-			c.fault(Fault{Segment: segmentName(c.number), Seq: seq, Offset: c.at, What: fmt.Sprintf("records %d to %d are missing before it", c.next, seq-1)})
+			c.fault(Fault{Segment: segmentName(c.number), Seq: seq, Offset: c.at, What: span(c.next, seq-1) + " written before it and cannot be found"})
 		}
 		c.seq, c.next = seq, seq+1
 		c.entries = append(c.entries, newEntry(seq, c.number, c.at, false))
@@ -117,7 +117,7 @@ func (c *chain) takeHeader(l line) error {
 		c.wrong(0, "the header of this segment was changed, or does not follow what is before it")
 	}
 	if h.First > c.next && fits && len(h.Faults) == 0 {
-		c.fault(Fault{Segment: name, What: fmt.Sprintf("records %d to %d are missing before this segment", c.next, h.First-1)})
+		c.fault(Fault{Segment: name, What: span(c.next, h.First-1) + " written before this segment and cannot be found"})
 	}
 	if id == c.id && c.at == 0 {
 		if fits {

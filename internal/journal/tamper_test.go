@@ -62,7 +62,7 @@ func TestTampering(t *testing.T) {
 		{"a removed record", change(first, func(l [][]byte) [][]byte { return slices.Delete(l, 2, 3) }), first, 2, "removed or moved"},
 		{"the first record removed", change(first, func(l [][]byte) [][]byte { return slices.Delete(l, 1, 2) }), first, 1, "removed or moved"},
 		{"the last record of a segment removed", change(first, func(l [][]byte) [][]byte { return slices.Delete(l, 6, 7) }), first, 5, "removed or moved"},
-		{"the last record removed", change(second, func(l [][]byte) [][]byte { return slices.Delete(l, 4, 5) }), second, 9, "records 9 to 9 were acknowledged"},
+		{"the last record removed", change(second, func(l [][]byte) [][]byte { return slices.Delete(l, 4, 5) }), second, 9, "record 9 was acknowledged"},
 		{"the last records removed", change(second, func(l [][]byte) [][]byte { return slices.Delete(l, 2, 5) }), second, 7, "records 7 to 9 were acknowledged"},
 		{"two records that changed places", change(first, func(l [][]byte) [][]byte { l[2], l[3] = l[3], l[2]; return l }), first, 2, "removed or moved"},
 		{"a repeated record", change(first, func(l [][]byte) [][]byte { return slices.Insert(l, 3, l[2]) }), first, 2, "repeated"},

@@ -31,7 +31,7 @@ type Verification struct {
 	Journal  string     `json:"journal"` // its identity, random, in hexadecimal
 	Segments int        `json:"segments"`
 	Records  uint64     `json:"records"`
-	Head     Head       `json:"-"`
+	Head     Head       `json:"head"`
 	Signers  []SignedBy `json:"signers"` // in the order in which they came
 	Faults   []Fault    `json:"faults"`  // in the order of the files; empty when it is whole
 	Notes    []string   `json:"notes"`   // what is no fault and still to be known
