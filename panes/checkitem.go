@@ -227,8 +227,11 @@ func (d *listing) proof(v *incident.ItemView, n int) []spans {
 	switch {
 	case !sensed:
 		what := "no sensor: say who, when and what, or a link"
-		if v.Item.Sense != "" {
-			what = "no sensor is called " + f.say(v.Item.Sense) + ": a person's word"
+		switch {
+		case v.Finding.Value != "": // why nothing reads it here
+			what = f.say(v.Finding.Value)
+		case v.Item.Sense != "":
+			what = "no sensor: " + f.say(v.Item.Sense) + "; a person's word counts"
 		}
 		out = append(out, spans{{theme.Muted, f.prose(what, n)}})
 	default:
