@@ -8,7 +8,7 @@ import (
 )
 
 // accessMonitor: how many authentications failed, whether it is known who reads
-// secrets, and whether failures are more than usual.
+// secrets and whether a stranger does, and whether failures are more than usual.
 func (d *deriver) accessMonitor() {
 	sources := seeAll[FailedAuths](d.derivation, d.c.ID, CheckFailedAuths)
 	gateways := d.gatewaysWatched()
@@ -17,6 +17,9 @@ func (d *deriver) accessMonitor() {
 	}
 	if usage := d.usage(); usage != nil {
 		d.add(true, *usage)
+	}
+	if readers := d.readers(); readers != nil {
+		d.add(false, *readers)
 	}
 	if len(sources) > 0 {
 		d.anomalies(sources)

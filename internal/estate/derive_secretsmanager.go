@@ -74,6 +74,13 @@ func (d *deriver) secretsManager() {
 	if len(all) > listed {
 		d.add(false, lead.state.seen.fact("Watched secrets", fmt.Sprint(len(all)), NA, "those that are OK are not listed"))
 	}
+	for _, o := range all {
+		f := d.readersOf(o.item.ID)
+		if f == nil || len(all) > listed && (f.Status == OK || f.Status == NA) {
+			continue
+		}
+		d.add(false, *f)
+	}
 	d.inventory()
 	d.identity()
 	d.say(OK, "HEALTHY", "")
