@@ -11,6 +11,7 @@ import (
 
 	"warroom/internal/archive"
 	"warroom/internal/config"
+	"warroom/internal/diagnosis"
 	"warroom/internal/runbook"
 )
 
@@ -55,7 +56,7 @@ func (d desk) procedure() (*runbook.Runbook, error) {
 	if d.runbook == "" || d.runbook == embedded {
 		return runbook.Guide(), nil
 	}
-	rb, err := readRunbook(d.runbook, nil)
+	rb, err := readRunbook(d.runbook, diagnosis.Names())
 	if err != nil {
 		return nil, usage(fmt.Errorf("%w\nto open the console all the same: --runbook %s", err, embedded))
 	}

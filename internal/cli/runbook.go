@@ -53,7 +53,7 @@ func newRunbookCommand() *cobra.Command {
 
 // validateRunbook checks the file at path and prints what it holds.
 func validateRunbook(out io.Writer, path string) error {
-	r, err := readRunbook(path, nil)
+	r, err := readRunbook(path, diagnosis.Names())
 	if err != nil {
 		return usage(err)
 	}

@@ -76,6 +76,14 @@ func TestRunbookSensorsListsAll(t *testing.T) {
 	}
 }
 
+// The embedded runbook, which is parsed without the names of sensors, names none
+// that there is not.
+func TestRunbookGuideNamesOnlySensors(t *testing.T) {
+	if _, err := runbook.Parse("guide.yaml", runbook.Guide().Source, diagnosis.Names()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunbookWrongUse(t *testing.T) {
 	folder := t.TempDir()
 	for name, test := range map[string]struct {
