@@ -31,7 +31,7 @@ func (b *Board) Draft(r *estate.Readings) string {
 	lines = append(lines, "", "Impact")
 	lines = append(lines, bullets(impact(r, 5))...)
 	lines = append(lines, "Known")
-	lines = append(lines, bullets(b.known(5))...)
+	lines = append(lines, bullets(b.known(7))...)
 	lines = append(lines, "Being done")
 	lines = append(lines, bullets(b.underWay(4))...)
 	lines = append(lines, "", b.nextUpdate())
@@ -102,43 +102,65 @@ func (b *Board) head() string {
 	return strings.Join(parts, " · ")
 }
 
-// known is what the flow has told: the verdict, the causes that the evidence
-// confirmed, how many were ruled out, and what the nodes of the main line saw.
+// known is what the flow has told: the verdict; the causes that the evidence or a
+// person's reason confirmed, those of the matrix's last column one by one, since
+// they are the nearest to the root, and those of the others by name; how many were
+// ruled out; and what the nodes of the main line saw, the latest first.
 func (b *Board) known(most int) []string {
 	var lines []string
-	s := b.State
-	if s.Verdict != "" {
+	if s := b.State; s.Verdict != "" {
 		by := "by its evidence"
 		if s.Marked {
 			by = "by a person's word"
 		}
 		lines = append(lines, "the credential is "+s.Verdict+", "+by)
 	}
-	var causes, seen []string
+	var columns []column
+	var seen []string
 	ruledOut := 0
 	for i := range b.Flow {
 		for j := range b.Flow[i].Nodes {
 			v := &b.Flow[i].Nodes[j]
-			switch {
+			if g := v.Node.Group; g != "" && (len(columns) == 0 || columns[len(columns)-1].name != g) {
+				columns = append(columns, column{name: g})
+			}
+			switch told := first(v.Done.Evidence.read(), v.Done.Reason); {
 			case v.Done.Regressed:
 				seen = append(seen, v.Node.Title+": its evidence has turned, now "+first(v.Finding.Value, "not known"))
 			case v.Done.Act == NodeRuledOut:
 				ruledOut++
-			case v.Done.Act != NodeDone:
-			case v.Node.Group != "":
-				causes = append(causes, v.Node.Title+b.suspects(v)+": "+first(v.Done.Evidence.read(), v.Done.Reason, "by a person's word"))
+			case v.Done.Act != NodeDone || told == "":
+			case v.Node.Group == "":
+				seen = append(seen, v.Node.Title+": "+told)
 			default:
-				if told := first(v.Done.Evidence.read(), v.Done.Reason); told != "" {
-					seen = append(seen, v.Node.Title+": "+told)
+				if v.Done.Evidence.Stance != diagnosis.For.String() {
+					if told = v.Done.Reason; told == "" {
+						continue // someone looked at it: that confirms nothing
+					}
 				}
+				c := &columns[len(columns)-1]
+				c.titles = append(c.titles, v.Node.Title)
+				c.lines = append(c.lines, v.Node.Title+b.suspects(v)+": "+told)
 			}
 		}
 	}
-	lines = append(lines, causes...)
+	found := false
+	for i := range slices.Backward(columns) {
+		c := &columns[i]
+		switch {
+		case len(c.titles) == 0:
+			continue
+		case i == len(columns)-1 && len(c.lines) <= most-len(lines):
+			lines = append(lines, c.lines...)
+		default:
+			lines = append(lines, c.name+": "+strings.Join(c.titles, ", "))
+		}
+		found = true
+	}
 	if ruledOut > 0 {
 		lines = append(lines, count(ruledOut, "possibility")+" ruled out")
 	}
-	if len(causes) == 0 {
+	if !found {
 		lines = append(lines, "the cause is not known yet")
 	}
 	for _, one := range slices.Backward(seen) {
@@ -148,6 +170,12 @@ func (b *Board) known(most int) []string {
 		lines = append(lines, one)
 	}
 	return lines[:min(len(lines), most)]
+}
+
+// column is what was confirmed in one column of the matrix.
+type column struct {
+	name          string
+	titles, lines []string
 }
 
 // suspects are the possibilities of a confirmed cause that have evidence.

@@ -127,6 +127,72 @@ func TestWhatIsNotKnownIsSaid(t *testing.T) {
 	}
 }
 
+// TestTheDraftOnTheGuide: many causes, of which those nearest to the root are told.
+func TestTheDraftOnTheGuide(t *testing.T) {
+	r := estate.Derive(estatetest.Crisis(), estatetest.At)
+	d := newDesk(t)
+	d.rb, d.now = runbook.Guide(), estatetest.At
+	d.f = diagnosis.Sense(r, d.now)
+	d.declare(time.Time{})
+	for d.board().Node != "" {
+		b := d.board()
+		events, err := b.Step(ic, "")
+		if err != nil {
+			events, err = b.Mark(ic, b.Node, NodeRuledOut, "", "seen by hand")
+		}
+		d.ok(events, err)
+	}
+	b := d.board()
+	if len(b.Regressed) > 0 || b.State.Verdict == "" {
+		t.Errorf("regressed %v, verdict %q", b.Regressed, b.State.Verdict)
+	}
+	last := b.Flow[1].Nodes[len(b.Flow[1].Nodes)-1].Node.Group
+	got := b.Draft(r)
+	told := 0
+	for _, v := range b.Flow[1].Nodes {
+		switch {
+		case v.Status != NodeIsDone:
+		case v.Node.Group == last:
+			if !contains(got, "- "+v.Node.Title+" (") && !contains(got, "- "+v.Node.Title+": ") {
+				t.Errorf("%s is not told in\n%s", v.Node.Title, got)
+			}
+			told++
+		default:
+			if !contains(got, v.Node.Group+": ") {
+				t.Errorf("%s is not told in\n%s", v.Node.Group, got)
+			}
+		}
+	}
+	if lines := strings.Count(got, "\n") + 1; told < 2 || lines > draftLines || !contains(got, "Next update at ") {
+		t.Errorf("%d causes in %d lines:\n%s", told, lines, got)
+	}
+	// Every killer that can be read asks for something that stands in its value.
+	for i := range b.List {
+		for _, v := range b.List[i].Items {
+			if asked := b.AskedValue(v.Item.ID); b.NeedsValue(v.Item.ID) && (asked == "" || !contains(v.Response, asked)) {
+				t.Errorf("%s asks for %q, observed is %q", v.Item.ID, asked, v.Response)
+			}
+		}
+	}
+}
+
+// TestPassingANodeConfirmsNothing: with nothing to read, walking through the matrix
+// names no cause.
+func TestPassingANodeConfirmsNothing(t *testing.T) {
+	d := declaredDesk(t)
+	d.f = nil
+	for d.board().Node != "" {
+		d.ok(d.board().Step(ic, map[bool]string{true: "stuck"}[d.board().NeedsVerdict(d.board().Node)]))
+	}
+	if got := d.board().Draft(nil); !contains(got, "the cause is not known yet") || contains(got, "Network") {
+		t.Errorf("%s", got)
+	}
+	d.ok(d.board().Mark(ic, "network", NodeDone, "", "the firewall team says so"))
+	if got := d.board().Draft(nil); !contains(got, "- Network: the firewall team says so") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestADraftIsBounded(t *testing.T) {
 	d, r := crisisDesk(t)
 	long := strings.Repeat("a long word and another ", 80)

@@ -107,10 +107,13 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC
 // wall's.
 func utc(t time.Time) time.Time { return t.Round(0).UTC() }
 
-// count words a number of things: "1 item", "3 items".
+// count words a number of things: "1 item", "3 items", "2 possibilities".
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
+	}
+	if stem, ok := strings.CutSuffix(thing, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
