@@ -227,10 +227,7 @@ func (d *listing) proof(v *incident.ItemView, n int) []spans {
 	switch {
 	case !sensed:
 		what := "no sensor: say who, when and what, or a link"
-		switch {
-		case v.Finding.Value != "": // why nothing reads it here
-			what = f.say(v.Finding.Value)
-		case v.Item.Sense != "":
+		if v.Item.Sense != "" {
 			what = "no sensor: " + f.say(v.Item.Sense) + "; a person's word counts"
 		}
 		out = append(out, spans{{theme.Muted, f.prose(what, n)}})

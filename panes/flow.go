@@ -241,9 +241,6 @@ func (d *flowing) none(n *incident.NodeView) string {
 	if n.Done.Reason != "" {
 		return "no sensor: " + d.f.say(n.Done.Reason)
 	}
-	if n.Finding.Value != "" { // why nothing reads it here
-		return d.f.say(n.Finding.Value)
-	}
 	if n.Node.Sense != "" {
 		return "no sensor: " + d.f.say(n.Node.Sense)
 	}

@@ -74,9 +74,7 @@ func lineLook(f Frame, v *diagnosis.Finding) theme.Token {
 func (d *detail) finding(in int, v *diagnosis.Finding, sensor string) {
 	f := d.f
 	none := "no sensor: a person's word settles it"
-	if v.Stance == diagnosis.NoSensor && v.Value != "" { // why nothing reads it here
-		none = f.say(v.Value)
-	} else if sensor != "" {
+	if sensor != "" {
 		none = "no sensor: nothing reads " + f.say(sensor)
 	}
 	s, look := f.evidence(v, none)
