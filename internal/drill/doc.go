@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Scenario is one crisis to practise on.
@@ -28,6 +29,9 @@ type Scenario struct {
 	Name    string // as on the command line
 	Title   string // a few words
 	Summary string // a sentence or two: what is broken, not why
+	// Alert is how long before the world is opened the alert was raised that calls
+	// the commander.
+	Alert time.Duration
 }
 
 // scenario is a Scenario with how it is set up.
@@ -40,7 +44,7 @@ type scenario struct {
 	env      func(*World) []string
 }
 
-var scenarios = []scenario{dbRotation, largeEstate}
+var scenarios = []scenario{dbRotation, compromisedKey, largeEstate}
 
 // Scenarios lists what can be practised.
 func Scenarios() []Scenario {

@@ -41,6 +41,7 @@ var largeEstate = scenario{
 		Name:    "large-estate",
 		Title:   "Twelve of three thousand",
 		Summary: "An estate of 3,000 secrets and 89 services. The rotations of twelve secrets hang, and nothing is down yet.",
+		Alert:   6 * time.Minute,
 	},
 	servers: []string{srvAWS, srvVault, srvKubernetes, srvHealth, srvBalancer, srvUsage},
 	config:  func(w *World) []byte { return []byte(w.largeConfig()) },

@@ -53,6 +53,7 @@ var dbRotation = scenario{
 		Title: "Database password rotation failure",
 		Summary: "The rotation of prod/db/postgres has failed. The primary refuses the application's password, " +
 			"the replica takes an old one, and two thirds of the calls at the gateway are refused.",
+		Alert: 4 * time.Minute,
 	},
 	servers: slices.Concat([]string{srvAWS, srvPrimary, srvReplica, srvGateway, srvIssuer, srvBalancer, srvExternal, srvPaying, srvUsers, srvPayment, srvAnalytics, srvKubernetes},
 		vaultPrimaryNodes, vaultSecondaryNodes),

@@ -79,6 +79,7 @@ var inventoried = struct{ kinds, names []string }{
 func (e *estate) makeControl() error {
 	e.makeInventory()
 	e.makeHistory()
+	e.makeReaders()
 	if err := e.makeEntrance(); err != nil {
 		return err
 	}

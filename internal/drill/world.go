@@ -78,6 +78,9 @@ func Open(name string, o Options) (*World, error) {
 // Dir is the folder with the world's files.
 func (w *World) Dir() string { return w.dir }
 
+// Alert is when the alert was raised that calls the commander into the scenario.
+func (w *World) Alert() time.Time { return w.ago(w.scenario.Alert) }
+
 // Config is the warroom.yaml of the world.
 func (w *World) Config() []byte { return w.scenario.config(w) }
 
