@@ -10,7 +10,7 @@ import (
 // accessEmergency: which way in does not need the failed secret? What is seen to
 // open a target counts first; what people declared as a fallback is told beside it.
 func (x *senses) accessEmergency() Finding {
-	if len(x.failing.all) == 0 && len(x.failing.blind) > 0 {
+	if len(x.failing.all) == 0 {
 		return x.secretsFailed()
 	}
 	e := x.gather()

@@ -122,7 +122,7 @@ func (x *senses) lessonRotation() Finding {
 			return
 		}
 		if e.look(m.seen) && m.data.LastErrors > 0 && s.RotationStatus == estate.Fail {
-			e.hit(function(arn)+" fails on "+s.Secret.ID+x.lastRun(arn), append(x.runs(arn), x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))...)
+			e.hit(s.Secret.ID+" by "+function(arn)+x.lastRun(arn), append(x.runs(arn), x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))...)
 		}
 	})
 	return e.any("no rotation function fails on a database's secret", noStore)

@@ -226,8 +226,12 @@ func (x *senses) servicesRestarted() Finding {
 		}
 		e.note(f)
 	}
-	if n := len(e.hits); n > 0 {
-		return e.finding(Against, fmt.Sprintf("%s on the old version: %s", thousands(n), few(e.hits, 2)))
+	if len(e.hits) > 0 {
+		left := map[estate.ID]bool{}
+		for i := range e.proofs {
+			left[e.proofs[i].Component] = true
+		}
+		return e.finding(Against, fmt.Sprintf("%s on the old version or half way: %s", thousands(len(left)), few(e.hits, 3)))
 	}
 	return e.all("0 on the old version: consumers, pods and sessions are newer than the last rotation", "no application and no database session is read")
 }

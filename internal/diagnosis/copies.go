@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"warroom/internal/estate"
 )
@@ -50,13 +51,15 @@ func (x *senses) behind(e *evidence) {
 			if set.Mode != "secondary" {
 				continue
 			}
-			late := set.CanaryKnown && set.CanaryAge > x.t.Rules.VaultLagWarn
+			// Seconds of lag are no other version; minutes, or a stream that stands
+			// still, may be.
+			late := set.CanaryKnown && set.CanaryAge > x.t.Rules.VaultLagFail
 			lag := "lag not told"
 			if set.CanaryKnown {
-				lag = set.CanaryAge.String() + " behind"
+				lag = set.CanaryAge.Round(time.Second).String() + " behind"
 			}
-			f := x.fact(v.seen, "Replication ("+set.Kind+")", strings.TrimSuffix(lag+", "+set.State, ", "), bad(late || set.State != "stream-wals", estate.Warn))
-			if f.Status == estate.Warn {
+			f := x.fact(v.seen, "Replication ("+set.Kind+")", strings.TrimSuffix(lag+", "+set.State, ", "), bad(late || set.State != "stream-wals", estate.Fail))
+			if f.Status == estate.Fail {
 				e.hit(x.name(v.owner())+" is "+f.Value, f)
 				continue
 			}

@@ -189,6 +189,7 @@ type evidence struct {
 	blind  []string // why something could not be read
 	gaps   []Fact   // of the blind
 	looks  int      // reads that could tell
+	vain   []string // changes that were refused
 }
 
 func (x *senses) gather() *evidence { return &evidence{x: x} }

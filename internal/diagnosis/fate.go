@@ -66,7 +66,11 @@ func (x *senses) credentialFate() Finding {
 	var parts []string
 	for _, word := range [...]string{compromised, stuck, expired} {
 		if len(texts[word]) > 0 {
-			parts = append(parts, word+": "+few(texts[word], 1))
+			text := texts[word][0]
+			if n := len(texts[word]) - 1; n > 0 {
+				text += " and " + thousands(n) + " more"
+			}
+			parts = append(parts, word+": "+text)
 		}
 	}
 	switch {

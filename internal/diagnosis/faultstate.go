@@ -86,10 +86,12 @@ func (x *senses) stateRollback() Finding {
 		}
 		targets++
 		if current && refused == tried && refused > 1 {
-			e.hit(c.Name+" takes none of "+strings.Join(labels, ", ")+": nothing stored works", facts...)
+			why := "nothing stored works"
 			if r, ok := one[estate.Role](x, c.ID, estate.CheckRole, ""); ok && r.sure() && !r.data.ValidUntil.IsZero() && !x.now.Before(r.data.ValidUntil) {
-				e.proofs = append(e.proofs, x.fact(r.seen, "Valid until", "ended "+estate.Ago(x.now, r.data.ValidUntil), estate.Fail))
+				why += ", VALID UNTIL passed " + estate.Ago(x.now, r.data.ValidUntil)
+				facts = append(facts, x.fact(r.seen, "Valid until", "ended "+estate.Ago(x.now, r.data.ValidUntil), estate.Fail))
 			}
+			e.hit(c.Name+" takes none of "+strings.Join(labels, ", ")+": "+why, facts...)
 			continue
 		}
 		e.note(facts...)

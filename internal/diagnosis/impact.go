@@ -1,7 +1,9 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"warroom/internal/estate"
@@ -72,6 +74,7 @@ type refusal struct {
 	over  bool // more than is well
 	fact  Fact
 	share float64 // -1 when attempts are not counted
+	vague bool    // it cannot be told whether it is much
 }
 
 // refusals gathers what counts refused logins and calls, the largest share first.
@@ -89,6 +92,9 @@ func (x *senses) refusals(e *evidence) []refusal {
 			continue
 		}
 		d := &v.data
+		if x.countedAt(v.slot.Last.Key) {
+			continue
+		}
 		if d.Partial {
 			e.miss(d.Source + ": there was more than one read may count")
 		}
@@ -110,31 +116,35 @@ func (x *senses) refusal(v seen, what string, failed, total float64, earlier []f
 		r.over = r.share >= x.t.Rules.AuthFailuresWarn
 		r.words = fmt.Sprintf("%s of %s refused (%s of %s in %s)", percent(r.share), what, thousands(int(failed)), thousands(int(total)), window)
 	case len(earlier) > 0:
-		usual := lower(earlier)
+		usual := (&estate.FailedAuths{Earlier: earlier}).Usual()
 		r.over = failed >= x.t.Rules.AnomalyFloor && failed > x.t.Rules.AnomalyFactor*usual
+		// While something fails, what is usual may be the trouble's own.
+		r.vague = failed >= x.t.Rules.AnomalyFloor && len(x.failing.all) > 0
 		r.words = fmt.Sprintf("%s refused %s in %s, usually %.0f", what, thousands(int(failed)), window, usual)
 	default:
-		r.over = failed > 0
+		r.vague = failed > 0
 		r.words = fmt.Sprintf("%s refused %s in %s", what, thousands(int(failed)), window)
 	}
-	r.fact = x.fact(v, "Refused "+what, r.words, bad(r.over, estate.Fail))
-	if v.sure() {
-		e := r.fact.Status
-		if e == estate.Fail && r.share >= 0 && r.share < x.t.Rules.AuthFailuresFail {
-			r.fact.Status = estate.Warn
-		}
+	status := bad(r.over, estate.Fail)
+	if r.over && r.share < x.t.Rules.AuthFailuresFail {
+		status = estate.Warn
 	}
+	r.fact = x.fact(v, "Refused "+what, r.words, status)
 	return r
 }
 
-// lower is the lowest of some numbers: what is usual is not what the trouble has
-// brought.
-func lower(all []float64) float64 {
-	out := all[0]
-	for _, n := range all {
-		out = min(out, n)
+// countedAt reports whether a gateway's own count tells of what a source of an
+// access monitor counts.
+func (x *senses) countedAt(k estate.Key) bool {
+	c, _ := x.t.Component(k.Component)
+	for i, source := range c.Sources {
+		if source != k.Item || i >= len(c.Of) {
+			continue
+		}
+		_, counted := x.s.Slot(estate.Key{Component: c.Of[i], Check: estate.CheckAuthFailures})
+		return counted
 	}
-	return out
+	return false
 }
 
 // authRecovering is For when every count of refused logins is below the share, or
@@ -146,6 +156,9 @@ func (x *senses) authRecovering() Finding {
 		if r.over {
 			e.hit(r.words, r.fact)
 			continue
+		}
+		if r.vague {
+			e.miss(r.words + ": attempts are not counted, so no share is known")
 		}
 		told = append(told, r.words)
 		e.note(r.fact)
@@ -168,18 +181,14 @@ func (x *senses) changesReviewed() Finding {
 	for _, u := range x.unread {
 		e.miss(u.What + ": " + cut(u.Why, 80))
 	}
-	var walled, others []*estate.RecentChange
+	var all []*estate.RecentChange
 	for i := range x.changes {
 		c := &x.changes[i]
-		switch {
-		case c.Routine() || c.ByRotation:
-		case strings.Contains(c.What, "SecurityGroup") || strings.Contains(c.What, "Policy") || strings.Contains(c.What, "NetworkAcl"):
-			walled = append(walled, c)
-		default:
-			others = append(others, c)
+		if !c.Routine() && !c.ByRotation {
+			all = append(all, c)
 		}
 	}
-	all := append(walled, others...)
+	slices.SortStableFunc(all, func(a, b *estate.RecentChange) int { return cmp.Or(telling(b)-telling(a), nearer(a, b)) })
 	for _, c := range all {
 		e.hit(x.change(c), x.changed(c))
 	}
@@ -195,6 +204,18 @@ func (x *senses) changesReviewed() Finding {
 		return e.finding(Unread, text+"; not read: "+few(e.blind, 2))
 	}
 	return e.finding(For, text)
+}
+
+// telling orders changes by how often their like is the cause: rules of the network,
+// then rights, then the rest.
+func telling(c *estate.RecentChange) int {
+	switch {
+	case closes(c):
+		return 2
+	case strings.Contains(c.What, "Policy") || strings.Contains(c.What, "KeyRotation") || strings.Contains(c.What, "DisableKey"):
+		return 1
+	}
+	return 0
 }
 
 // beyond is a failed secret whose last good rotation lies before the window of the

@@ -21,10 +21,14 @@ func (x *senses) described(e *evidence, each func(s *estate.Standing, v of[estat
 	}
 }
 
-// about is whose rotation a mechanism is asked for.
+// about is whose rotation a mechanism is asked for: the failed secrets, and all when
+// none failed.
 func (x *senses) about() string {
-	if n := len(x.failedIDs()); n > 0 {
-		return count(n, "failed secret") + " of warroom.yaml"
+	switch ids := x.failedIDs(); {
+	case len(ids) > 2:
+		return count(len(ids), "failed secret")
+	case len(ids) > 0:
+		return strings.Join(ids, " and ")
 	}
 	return count(len(x.secrets), "watched secret")
 }
@@ -53,7 +57,7 @@ func (x *senses) mechanismLambda() Finding {
 		}
 		e.note(x.fact(v.seen, "Rotation function of "+s.Secret.ID, "none", estate.NA))
 	})
-	return e.any("0 of "+x.about()+" have a rotation function", noStore)
+	return e.any("no rotation function for "+x.about(), noStore)
 }
 
 // function is a Lambda function's name.
@@ -117,7 +121,7 @@ func (x *senses) mechanismScheduled() Finding {
 		}
 		e.hit(s.Secret.ID+" "+text, x.fact(v.seen, "Schedule of "+s.Secret.ID, text, status))
 	})
-	return e.any("0 of "+x.about()+" have a schedule", noStore)
+	return e.any("no schedule for "+x.about(), noStore)
 }
 
 // mechanismCron: does a job of ours rotate it?
@@ -143,7 +147,7 @@ func (x *senses) mechanismCron() Finding {
 		}
 		e.note(f)
 	}
-	return e.any("no job rotates any of "+x.about(), "no cron job or timer is configured")
+	return e.any("no job rotates "+x.about(), "no cron job or timer is configured")
 }
 
 // mechanismVault: does Vault rotate it by itself?
@@ -185,7 +189,7 @@ func (x *senses) mechanismCloud() Finding {
 			e.hit(s.Secret.ID+" by Secrets Manager itself, "+period(d), x.fact(v.seen, "Rotation of "+s.Secret.ID, "managed, "+period(d), estate.NA))
 		}
 	})
-	return e.any("0 of "+x.about()+" are rotated by the provider itself", noStore)
+	return e.any("the provider by itself does not rotate "+x.about(), noStore)
 }
 
 // mechanismService: does another service own it?
@@ -196,7 +200,7 @@ func (x *senses) mechanismService() Finding {
 			e.hit(s.Secret.ID+" belongs to "+owner, x.fact(v.seen, "Owner of "+s.Secret.ID, owner, estate.NA))
 		}
 	})
-	return e.any("0 of "+x.about()+" belong to another service", noStore)
+	return e.any("no other service owns "+x.about(), noStore)
 }
 
 // mechanismCA: does a certificate authority renew it? For names the certificates
@@ -318,7 +322,9 @@ func (x *senses) oneOf(lines ...func(*senses) Finding) Finding {
 	for _, line := range lines {
 		switch f := line(x); f.Stance {
 		case For:
-			yes, proof = append(yes, f.Value), append(proof, f.Facts...)
+			if !slices.Contains(yes, f.Value) {
+				yes, proof = append(yes, f.Value), append(proof, f.Facts...)
+			}
 		case Against:
 			no, counter = append(no, f.Value), append(counter, f.Facts...)
 		case Unread:

@@ -96,12 +96,32 @@ func (x *senses) networkTimeout() Finding {
 	}
 	x.dials(e, "does not answer", estate.Silent)
 	n := x.reached(e)
-	return e.any("no run timed out, and "+count(n, "store and target")+" answer", "no function, store or target is configured")
+	return e.any("no run timed out, and "+reachable(n), "no function, store or target is configured")
 }
 
 // walls are parts of the names of calls that open or close a way through the
 // network.
 var walls = []string{"SecurityGroup", "NetworkAcl", "Route", "VpcEndpoint", "FirewallRule", "FirewallPolicy", "NatGateway", "TransitGateway", "VpcPeering"}
+
+// closes reports whether a change may have closed a way through the network: one
+// that was made, of a rule, and not only let more in.
+func closes(c *estate.RecentChange) bool {
+	return c.Failed == "" && !strings.HasPrefix(c.What, "Authorize") &&
+		slices.ContainsFunc(walls, func(w string) bool { return strings.Contains(c.What, w) })
+}
+
+// nearer puts what touches a component of the estate before what does not.
+func nearer(a, b *estate.RecentChange) int {
+	return min(len(b.Components), 1) - min(len(a.Components), 1)
+}
+
+// reachable words how many stores and targets answer.
+func reachable(n int) string {
+	if n == 1 {
+		return "the 1 store or target answers"
+	}
+	return "all " + thousands(n) + " stores and targets answer"
+}
 
 // networkFirewall: does something in between let nothing through? A changed rule
 // counts only while something gets no answer.
@@ -110,7 +130,7 @@ func (x *senses) networkFirewall() Finding {
 	silent := x.faulty(timedOut)
 	x.dials(silent, "does not answer", estate.Silent)
 	n := x.reached(e)
-	var changed []string
+	var changed []*estate.RecentChange
 	if x.s.TellsChanges() {
 		e.looks++
 		for _, u := range x.blindChanges() {
@@ -119,11 +139,12 @@ func (x *senses) networkFirewall() Finding {
 			}
 		}
 		for i := range x.changes {
-			c := &x.changes[i]
-			if c.Failed != "" || !slices.ContainsFunc(walls, func(w string) bool { return strings.Contains(c.What, w) }) {
-				continue
+			if c := &x.changes[i]; closes(c) {
+				changed = append(changed, c)
 			}
-			changed = append(changed, x.change(c))
+		}
+		slices.SortStableFunc(changed, nearer)
+		for _, c := range changed {
 			if len(silent.hits) > 0 {
 				e.hit(x.change(c), x.changed(c))
 			} else {
@@ -135,15 +156,14 @@ func (x *senses) networkFirewall() Finding {
 	}
 	if len(changed) > 0 && len(silent.hits) > 0 {
 		e.proofs = append(e.proofs, silent.proofs...)
-		f := e.finding(For, few(e.hits, 2)+", and since then "+silent.hits[0])
-		return f
+		return e.finding(For, few(e.hits, 1)+"; now "+silent.hits[0])
 	}
-	none := "nothing is blocked: " + count(n, "store and target") + " answer"
+	none := "nothing is blocked: " + reachable(n)
 	switch {
 	case len(silent.hits) > 0:
 		none = "no rule changed in " + estate.Span(x.window()) + ", though " + silent.hits[0]
 	case len(changed) > 0:
-		none = "nothing times out since " + changed[0]
+		none = "nothing times out since " + x.change(changed[0])
 	}
 	return e.any(none, "no function, store or target is configured")
 }
@@ -164,13 +184,13 @@ func (x *senses) networkDNS() Finding {
 	e := x.faulty(unresolved)
 	x.dials(e, "does not resolve", estate.Unresolved)
 	n := x.reached(e)
-	return e.any("every name resolves: "+count(n, "store and target")+" answer, and no run says otherwise", "no function, store or target is configured")
+	return e.any("every name resolves: "+reachable(n)+", and no run says otherwise", "no function, store or target is configured")
 }
 
 // networkStores: is every secret store to be reached, and does it serve?
 func (x *senses) networkStores() Finding {
 	e := x.gather()
-	well := 0
+	var well []string
 	for i := range x.t.Components {
 		c := &x.t.Components[i]
 		if c.Kind != estate.KindVault && c.Kind != estate.KindSecretsManager || len(x.s.Slots(c.ID)) == 0 {
@@ -197,7 +217,7 @@ func (x *senses) networkStores() Finding {
 		case health.sure() && health.data.Sealed:
 			e.hit(c.Name+" is sealed", x.fact(health.seen, "Seal status", "SEALED", estate.Fail))
 		case good != nil:
-			well++
+			well = append(well, c.Name)
 			f := x.fact(x.seenOf(good), good.Last.Key.Check, "reached", estate.OK)
 			if !x.seenOf(good).sure() {
 				f = x.lost(x.seenOf(good), good.Last.Key.Check)
@@ -213,7 +233,7 @@ func (x *senses) networkStores() Finding {
 			e.gaps = append(e.gaps, x.fact(x.seenOf(dark), dark.Last.Key.Check, "", estate.Unknown))
 		}
 	}
-	return e.all("0 of "+count(well, "store")+" out of reach", "no secret store is configured")
+	return e.all("0 of "+count(len(well), "store")+" out of reach: "+names(well, 3), "no secret store is configured")
 }
 
 // unreachable reports whether a failure is of the way to a system.
@@ -223,5 +243,9 @@ func unreachable(k estate.FailureKind) bool {
 
 // failureNetwork: does the rotation not get there?
 func (x *senses) failureNetwork() Finding {
-	return x.oneOf((*senses).networkFirewall, (*senses).networkTimeout, (*senses).networkDNS)
+	f := x.oneOf((*senses).networkFirewall, (*senses).networkTimeout, (*senses).networkDNS)
+	if wall := x.networkFirewall(); wall.Stance == For {
+		f.Value = wall.Value // which tells of the time-outs too
+	}
+	return f
 }

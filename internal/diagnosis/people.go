@@ -16,7 +16,6 @@ var rotating = []string{"PutSecretValue", "UpdateSecret", "UpdateSecretVersionSt
 var glass = []string{"breakglass", "firecall", "emergency"}
 
 // hands gathers the changes by hand of the secrets in question, newest first.
-// It reports how many changes were looked at.
 func (x *senses) hands(e *evidence, take func(*estate.RecentChange) bool) {
 	if !x.s.TellsChanges() {
 		return
@@ -27,10 +26,30 @@ func (x *senses) hands(e *evidence, take func(*estate.RecentChange) bool) {
 	}
 	for i := range x.changes {
 		c := &x.changes[i]
-		if !c.ByRotation && !c.Routine() && slices.Contains(rotating, c.What) && x.concerns(c) && take(c) {
-			e.hit(x.change(c), x.changed(c))
+		if c.ByRotation || c.Routine() || !slices.Contains(rotating, c.What) || !x.concerns(c) || !take(c) {
+			continue
 		}
+		e.byHand(c, !isGlass(c.By))
 	}
+}
+
+// byHand takes a change; one that was refused changed nothing, and is only told.
+func (e *evidence) byHand(c *estate.RecentChange, tell bool) {
+	switch {
+	case c.Failed == "":
+		e.hit(e.x.change(c), e.x.changed(c))
+	case tell:
+		e.vain = append(e.vain, e.x.change(c))
+		e.note(e.x.changed(c))
+	}
+}
+
+// tried tells of the attempts by hand that were refused, behind what was not found.
+func (e *evidence) tried(none string) string {
+	if len(e.vain) == 0 {
+		return none
+	}
+	return none + "; tried in vain: " + few(e.vain, 1)
 }
 
 // concerns reports whether a change is of one of the secrets in question, or of one
@@ -43,7 +62,7 @@ func (x *senses) concerns(c *estate.RecentChange) bool {
 func (x *senses) change(c *estate.RecentChange) string {
 	text := c.What
 	if c.Target != "" {
-		text += " of " + cut(estate.PlainName(c.Target), 50)
+		text += " of " + cut(estate.PlainName(c.Target), 90)
 	}
 	if c.By != "" {
 		text += " by " + who(c.By)
@@ -107,7 +126,7 @@ func (x *senses) mechanismOperator() Finding {
 			}
 		})
 	}
-	return e.any(x.nobody(), noChanges)
+	return e.any(e.tried(x.nobody()), noChanges)
 }
 
 // nobody says that no change by hand was seen, in which window.
@@ -138,7 +157,7 @@ func (x *senses) mechanismEmergency() Finding {
 			return s.RotationStatus == estate.Fail && !since.IsZero() && c.At.After(since) && slices.Contains(c.Secrets, s.Secret.ID)
 		})
 	})
-	return e.any("nobody stepped in by hand since a rotation failed, in "+estate.Span(x.window()), noChanges)
+	return e.any(e.tried("nobody changed "+x.about()+" by hand since its rotation failed"), noChanges)
 }
 
 // mechanismBreakglass: was an account for emergencies used?
@@ -151,11 +170,11 @@ func (x *senses) mechanismBreakglass() Finding {
 		}
 		for i := range x.changes {
 			if c := &x.changes[i]; isGlass(c.By) {
-				e.hit(x.change(c), x.changed(c))
+				e.byHand(c, true)
 			}
 		}
 	}
-	return e.any("no break-glass account made a change in "+estate.Span(x.window()), noChanges)
+	return e.any(e.tried("no break-glass account changed anything in "+estate.Span(x.window())), noChanges)
 }
 
 // mechanismApplication: does an application change its own secret?

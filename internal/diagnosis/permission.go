@@ -13,7 +13,7 @@ const roleGone = "NoSuchEntity"
 // permissionRole: is the role of the rotation gone, or does it lack a right?
 func (x *senses) permissionRole() Finding {
 	e := x.faulty(badRole)
-	may, all := 0, 0
+	all := 0
 	for _, v := range every[estate.Permissions](x, estate.CheckPermissions) {
 		if v.kind() == estate.Missing && x.recent(v.slot) {
 			e.looks++
@@ -24,11 +24,10 @@ func (x *senses) permissionRole() Finding {
 			continue
 		}
 		lacks, unsure := 0, 0
+		all += actions(v.data.Permissions)
 		for _, p := range v.data.Permissions {
-			all++
 			switch {
 			case p.Decision == "allowed":
-				may++
 			case p.Lacks != "":
 				unsure++
 				e.miss(fmt.Sprintf("whether role %s may %s hangs on %s, which a simulation does not know", estate.PlainName(v.data.Role), p.Action, p.Lacks))
@@ -38,7 +37,7 @@ func (x *senses) permissionRole() Finding {
 					x.fact(v.seen, p.Action, "no policy of the role allows it", estate.Fail))
 			}
 		}
-		e.note(x.fact(v.seen, "Role "+estate.PlainName(v.data.Role), fmt.Sprintf("%d actions, %d lacking, %d not known", len(v.data.Permissions), lacks, unsure), bad(lacks > 0, estate.Fail)))
+		e.note(x.fact(v.seen, "Role "+estate.PlainName(v.data.Role), fmt.Sprintf("%s, %d denied, %d not known", count(actions(v.data.Permissions), "action"), lacks, unsure), bad(lacks > 0, estate.Fail)))
 	}
 	for _, v := range every[estate.Role](x, estate.CheckRole) {
 		if c, _ := x.t.Component(v.owner()); c.Standby || !e.look(v.seen) {
@@ -56,9 +55,19 @@ func (x *senses) permissionRole() Finding {
 	}
 	none := "every role exists and may log in"
 	if all > 0 {
-		none = fmt.Sprintf("the rotation's role may do %d of %d of what it needs, by IAM's simulation", may, all)
+		none = fmt.Sprintf("the rotation's role may do all %s that it needs, by IAM's simulation", count(all, "action"))
 	}
 	return e.any(none, "no rotation function and no database role is read")
+}
+
+// actions counts what a simulation was asked for, each action once however many
+// secrets and keys it was asked on.
+func actions(all []estate.Permission) int {
+	once := map[string]bool{}
+	for _, p := range all {
+		once[p.Action] = true
+	}
+	return len(once)
 }
 
 // permissionDenied: is a call of the rotation denied?
@@ -136,7 +145,7 @@ func (x *senses) permissionValidated() Finding {
 	checked, where := 0, 0
 	for _, v := range every[estate.Permissions](x, estate.CheckPermissions) {
 		where++
-		checked += len(v.data.Permissions)
+		checked += actions(v.data.Permissions)
 	}
 	f := x.failurePermission()
 	switch f.Stance {
@@ -145,7 +154,7 @@ func (x *senses) permissionValidated() Finding {
 	case Against:
 		f.Stance, f.Value = For, "0 calls denied: no run, no change and no policy says so"
 		if where > 0 {
-			f.Value = fmt.Sprintf("0 of %s denied to the role, by IAM's simulation; no run and no change was denied", count(checked, "call"))
+			f.Value = fmt.Sprintf("0 calls denied of %s to the role, by IAM's simulation; no run and no change was denied", count(checked, "action"))
 		}
 	}
 	return f

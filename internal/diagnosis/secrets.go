@@ -87,7 +87,7 @@ func (x *senses) secretsDependencies() Finding {
 			}
 			seenOf[c.ID] = true
 			one := &x.r.All[i]
-			services = append(services, c.Name+" "+one.Word)
+			services = append(services, strings.TrimSuffix(c.Name+" ("+string(c.Criticality), " (")+map[bool]string{true: ") ", false: " "}[c.Criticality != ""]+one.Word)
 			if one.Status == estate.Unknown {
 				e.miss(c.Name + ": " + one.Reason)
 			}

@@ -67,14 +67,8 @@ func meaning(text string) point {
 func (x *senses) findFaults() {
 	e := x.gather()
 	x.faults, x.faultReads = nil, e
-	add := func(text string, n int, f Fact) {
-		means := meaning(text)
-		i := slices.IndexFunc(x.faults, func(o fault) bool { return o.text == text && o.fact.Component == f.Component })
-		if i < 0 {
-			x.faults = append(x.faults, fault{text, means, n, f})
-			return
-		}
-		x.faults[i].times += n
+	add := func(text, of string, n int, f Fact) {
+		x.faults = append(x.faults, fault{text, meaning(text), of, n, f})
 	}
 	for _, v := range every[estate.FunctionLogs](x, estate.CheckFunctionLogs) {
 		if v.kind() == estate.Missing {
@@ -93,7 +87,7 @@ func (x *senses) findFaults() {
 			}
 			n++
 			text := gist(l.Text)
-			add(text, 1, x.fact(v.seen, "Log "+l.At.UTC().Format("01-02 15:04:05"), text, estate.Fail))
+			add(text, "", 1, x.fact(v.seen, "Log "+l.At.UTC().Format("01-02 15:04:05"), text, estate.Fail))
 		}
 		if n == 0 {
 			e.note(x.fact(v.seen, "Error lines", "none since a run succeeded", estate.OK))
@@ -106,7 +100,7 @@ func (x *senses) findFaults() {
 	}
 	for i := range x.failing.all {
 		if f := &x.failing.all[i]; f.error != "" {
-			add(gist(f.error), max(f.times, 1), f.fact)
+			add(gist(f.error), f.name, max(f.times, 1), f.fact)
 		}
 	}
 	for _, v := range every[estate.Job](x, estate.CheckJob) {
@@ -114,36 +108,52 @@ func (x *senses) findFaults() {
 			e.note(x.fact(v.seen, "Last run", v.data.LastResult, estate.OK))
 		}
 	}
-	slices.SortStableFunc(x.faults, func(a, b fault) int { return cmp.Compare(b.times, a.times) })
 }
 
 // fault is one thing that failed runs say.
 type fault struct {
 	text  string
 	means point
+	of    string // the secret; empty for a line of a log, which names none
 	times int
 	fact  Fact
 }
 
-// faulty gathers what failed runs say of one failure point.
+// faulty gathers what failed runs say of one failure point, the most often first.
 func (x *senses) faulty(p point) *evidence {
 	r := x.faultReads
 	e := &evidence{x: x, looks: r.looks, blind: slices.Clone(r.blind), gaps: slices.Clone(r.gaps), facts: slices.Clone(r.facts)}
-	var texts []string
-	times := map[string]int{}
+	type said struct {
+		text        string
+		lines, runs int // by logs, and by events, which tell of the same
+		of          []string
+	}
+	var all []said
 	for i := range x.faults {
 		f := &x.faults[i]
 		if f.means != p {
 			continue
 		}
-		if times[f.text] == 0 {
-			texts = append(texts, f.text)
+		at := slices.IndexFunc(all, func(s said) bool { return s.text == f.text })
+		if at < 0 {
+			at = len(all)
+			all = append(all, said{text: f.text})
+			e.proofs = append(e.proofs, f.fact)
 		}
-		times[f.text] += f.times
-		e.proofs = append(e.proofs, f.fact)
+		if s := &all[at]; f.of == "" {
+			s.lines += f.times
+		} else {
+			s.runs += f.times
+			s.of = append(s.of, f.of)
+		}
 	}
-	for _, text := range texts {
-		e.hits = append(e.hits, thousands(times[text])+" × "+text)
+	slices.SortStableFunc(all, func(a, b said) int { return cmp.Compare(max(b.lines, b.runs), max(a.lines, a.runs)) })
+	for _, s := range all {
+		text := thousands(max(s.lines, s.runs)) + " × " + s.text
+		if len(s.of) > 0 {
+			text += " (" + names(s.of, 1) + ")"
+		}
+		e.hits = append(e.hits, text)
 	}
 	return e
 }

@@ -31,6 +31,9 @@ func few(list []string, n int) string {
 	if len(list) <= n {
 		return strings.Join(list, "; ")
 	}
+	if n == 1 {
+		return list[0] + fmt.Sprintf(" and %s more", thousands(len(list)-1))
+	}
 	return strings.Join(list[:n], "; ") + fmt.Sprintf("; and %s more", thousands(len(list)-n))
 }
 

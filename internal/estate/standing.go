@@ -61,3 +61,12 @@ func (s *Slot) IsStale(now time.Time) bool {
 
 // TriedAt is when the last attempt of a read ended; zero when there was none.
 func (s *Slot) TriedAt() time.Time { return s.Last.tried() }
+
+// Usual is how many failed authentications a window usually has: the lower quartile
+// of the earlier ones, as anomalies are judged by; 0 without a history.
+func (x *FailedAuths) Usual() float64 {
+	if len(x.Earlier) == 0 {
+		return 0
+	}
+	return lowerQuartile(x.Earlier)
+}
