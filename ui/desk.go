@@ -2,12 +2,10 @@ package ui
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"warroom/internal/estate"
 	"warroom/internal/incident"
 	"warroom/internal/runbook"
 )
@@ -275,98 +273,4 @@ func (m *Model) writer() string {
 		return w
 	}
 	return ""
-}
-
-// cannotRecord says why nothing can be recorded now; empty when it can.
-func cannotRecord(m *Model) string {
-	switch {
-	case m.newest == nil:
-		return "no runbook is loaded"
-	case m.opening != "":
-		return m.opening + " is under way"
-	case !m.declared():
-		return "I declares an incident first"
-	case !m.kase.Writing && m.writer() == "":
-		return "this console only follows; I takes over the writing"
-	case !m.kase.Writing:
-		return m.writer() + " writes this incident; this console follows"
-	}
-	return ""
-}
-
-// cannotAct says why nothing can be settled on the evidence that is drawn; empty
-// when it can.
-func cannotAct(m *Model) string {
-	if why := cannotRecord(m); why != "" {
-		return why
-	}
-	switch {
-	case !m.frozen.IsZero():
-		return "the frame is frozen; z shows live data"
-	case m.rec.human() > 0:
-		return "the last key is still being recorded"
-	case m.hold.holds(m):
-		return "what is current has just changed: look, then press again"
-	}
-	return ""
-}
-
-// cannotStep says why the flow cannot be moved in now; empty when it can.
-func cannotStep(m *Model) string {
-	why := cannotAct(m)
-	if why == "" && m.closed() {
-		return "the incident is closed; I opens it again"
-	}
-	return why
-}
-
-// hold keeps keys from acting right after the current step or item has changed
-// under them, and a key that is held down from settling one after another.
-type hold struct {
-	until      time.Time
-	generation int
-	pending    bool // a message that ends it is to be asked for
-}
-
-// calmMsg ends a hold, or wakes a form, when keys were quiet for a while.
-type calmMsg struct {
-	hold int
-	form *form
-}
-
-func (h *hold) begin(m *Model) {
-	h.until = m.opt.Clock().Add(settle)
-	h.generation++
-	h.pending = true
-}
-
-func (h *hold) holds(m *Model) bool { return m.opt.Clock().Before(h.until) }
-
-// calm is the command that ends a hold that has begun, if one has.
-func (m *Model) calm() tea.Cmd {
-	if !m.hold.pending {
-		return nil
-	}
-	m.hold.pending = false
-	generation := m.hold.generation
-	return tea.Tick(settle, func(time.Time) tea.Msg { return calmMsg{hold: generation} })
-}
-
-// componentsOf lists the components that a finding's facts are of, each once.
-func componentsOf(facts []estate.ID) []estate.ID {
-	var out []estate.ID
-	seen := map[estate.ID]bool{}
-	for _, id := range facts {
-		if id != "" && !seen[id] {
-			seen[id] = true
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// tPlus is a time of the incident as T+.
-func tPlus(d time.Duration) string {
-	d = max(d, 0).Truncate(time.Second)
-	return fmt.Sprintf("T+%02d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
 }

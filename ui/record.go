@@ -24,7 +24,6 @@ type batch struct {
 	events []incident.Event
 	auto   bool                 // nobody pressed a key for it
 	then   func(*Model) tea.Cmd // once it is recorded; may be nil
-	failed func(*Model, error)  // if it is not; nil asks what to do
 }
 
 type recordedMsg struct {

@@ -271,3 +271,16 @@ func nodeOf(b *incident.Board, id string) *incident.NodeView {
 	}
 	return nil
 }
+
+// componentsOf lists the components that a finding's facts are of, each once.
+func componentsOf(facts []estate.ID) []estate.ID {
+	var out []estate.ID
+	seen := map[estate.ID]bool{}
+	for _, id := range facts {
+		if id != "" && !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}

@@ -21,7 +21,6 @@ type timelinePlace struct {
 	query    incident.Query
 	loading  bool
 	stale    bool // something was recorded, or asked for, that page does not show
-	from     mode
 }
 
 // pageSize is how many events are read at a time.
