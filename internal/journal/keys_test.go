@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -270,6 +271,42 @@ func TestSignaturesAreForJournalsOnly(t *testing.T) {
 	}
 	if verify(pa, [32]byte{}, encodeSignature(raw)) == nil {
 		t.Error("a signature of the bare hash was taken")
+	}
+}
+
+// One signature has one text: nothing can be put into it or changed in it that
+// reading would pass over.
+func TestSignaturesHaveOneText(t *testing.T) {
+	k := key(t)
+	public, _, err := parseKey(k.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := [32]byte{7}
+	text, err := sign(k, public, hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := decodeSignature(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := len(text) - 2 // before the one =, with two bits that decode to nothing
+	if text[end+1] != '=' || text[end] == '=' {
+		t.Fatalf("the signature ends in %q", text[end:])
+	}
+	spare := slices.Clone(text)
+	spare[end]++
+	for what, other := range map[string][]byte{
+		"spare bits":       spare,
+		"a line end":       slices.Insert(slices.Clone(text), 5, '\r'),
+		"bytes behind it":  encodeSignature(append(slices.Clone(blob), 0)),
+		"half of it":       text[:40],
+		"the URL alphabet": bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("+"), []byte("-")), []byte("/"), []byte("_")),
+	} {
+		if err := verify(public, hash, other); err == nil && !bytes.Equal(other, text) {
+			t.Errorf("%s: %q verifies as %q does", what, other, text)
+		}
 	}
 }
 

@@ -321,7 +321,6 @@ func (c *chain) checkMark(m *mark) {
 	case c.seq < m.head.Seq:
 		c.fault(Fault{Segment: segmentName(c.number), Seq: c.seq + 1, Offset: c.at, What: fmt.Sprintf(
 			"the end was cut off: %s acknowledged (head %s) and missing now", span(c.seq+1, m.head.Seq), m.head)})
-		c.next = max(c.next, m.head.Seq+1)
 	default:
 		c.fault(Fault{Segment: segmentName(c.number), Offset: c.at, What: fmt.Sprintf("the end was cut off: the head names %s at byte %d of %s", m.head, m.size, segmentName(m.segment))})
 	}
