@@ -215,3 +215,27 @@ func TestAListOfNineFitsTheDesignSize(t *testing.T) {
 }
 
 func head(s string) string { return s[:min(len(s), 8)] }
+
+// Several side nodes hang off one line, and each is drawn once.
+func TestSideNodesShareALine(t *testing.T) {
+	b := goldenBoards()["mid"]
+	nodeOf(b, "logs").Node.Beside, nodeOf(b, "emergency").Node.Beside = "failed", "failed"
+	rows, _ := Flow(frameAt(t, 160, 41), b, FlowView{})
+	s := text(rows)
+	for _, want := range []string{"──┬─►", "  ├─►", "  └─►"} {
+		if strings.Count(s, want) != 1 {
+			t.Errorf("%q is not drawn once:\n%s", want, s)
+		}
+	}
+	for _, id := range []string{"logs", "dependencies", "emergency"} {
+		if strings.Count(s, nodeOf(b, id).Node.Title) != 1 {
+			t.Errorf("%s is not drawn once:\n%s", id, s)
+		}
+	}
+	// A side node whose main node is not there is not lost.
+	nodeOf(b, "logs").Node.Beside = "gone"
+	rows, _ = Flow(frameAt(t, 160, 41), b, FlowView{})
+	if s := text(rows); strings.Count(s, "Review rotation logs") != 1 {
+		t.Errorf("a side node of nothing is lost:\n%s", s)
+	}
+}

@@ -123,8 +123,12 @@ func (d *flowing) arrow(y int, heads []int) spans {
 			continue
 		}
 		switch {
-		case i == 0:
+		case i == 0 && len(heads) == 1:
 			return spans{{theme.Muted, rule(g.Frame.Across, gutter-1) + g.ToRight}}
+		case i == 0:
+			return spans{{theme.Muted, rule(g.Frame.Across, 2) + g.Fork + rule(g.Frame.Across, gutter-4) + g.ToRight}}
+		case i < len(heads)-1:
+			return spans{{theme.Plain, "  "}, {theme.Muted, g.Tee + rule(g.Frame.Across, gutter-4) + g.ToRight}}
 		default:
 			return spans{{theme.Plain, "  "}, {theme.Muted, g.Frame.BottomLeft + rule(g.Frame.Across, gutter-4) + g.ToRight}}
 		}

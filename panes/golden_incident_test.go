@@ -106,7 +106,7 @@ func drawn(f Frame, b *incident.Board, add func(string, []string)) {
 		rows, total := Checklist(body, b, ListView{Phase: i, Reminder: reminder})
 		add(fmt.Sprintf("checklist %d of %d rows", i+1, total), rows)
 	}
-	add("brief", Brief(body, b, guide()))
+	add("brief", Brief(of(20), b, guide())) // too low for the summary, whose text is not of this package
 }
 
 func hasItem(l *incident.ListView, id string) bool {

@@ -140,6 +140,9 @@ func TestEveryRowOfAnIncidentIsExactlyAsWideAsItsFrame(t *testing.T) {
 				}
 				f := Frame{Width: w, Height: h, Theme: themeOf(t, name), Now: now, Share: w%2 == 0}
 				for what, b := range boards {
+					if i > 0 && what != "hostile" {
+						continue
+					}
 					at := fmt.Sprintf("%s, %s, %d×%d", what, name, w, h)
 					for pane, rows := range incidentPanes(f, b, lists[what], (w+i)%5-2) {
 						if len(rows) != h {

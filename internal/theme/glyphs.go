@@ -38,6 +38,7 @@ type Glyphs struct {
 	Current Frame // of the one step that is being worked on
 
 	ToRight, ToBelow string // the heads of arrows between two frames
+	Fork, Tee        string // where a line leaves an arrow downwards, and that line to the right
 }
 
 // Frame is the set of lines that draw a box.
@@ -57,7 +58,7 @@ var unicodeGlyphs = Glyphs{
 	Now: "►", Open: "○", Doing: "»", Ready: "●", RuledOut: "⊘", Regressed: "↻", For: "◆", Against: "◇",
 	Killer: "★", Sensed: "◎", Leader: ".", Block: "█", HalfUp: "▀", HalfDown: "▄",
 	Current: Frame{"┏", "┓", "┗", "┛", "━", "┃"},
-	ToRight: "►", ToBelow: "▼",
+	ToRight: "►", ToBelow: "▼", Fork: "┬", Tee: "├",
 }
 
 var asciiGlyphs = Glyphs{
@@ -70,5 +71,5 @@ var asciiGlyphs = Glyphs{
 	Now: ">", Open: "o", Doing: "=", Ready: "@", RuledOut: "/", Regressed: "%", For: "#", Against: "o",
 	Killer: "*", Sensed: "o", Leader: ".", Block: "#",
 	Current: Frame{"#", "#", "#", "#", "#", "#"},
-	ToRight: ">", ToBelow: "v",
+	ToRight: ">", ToBelow: "v", Fork: "+", Tee: "+",
 }

@@ -180,7 +180,7 @@ func TestGlyphs(t *testing.T) {
 	for name, th := range all() {
 		g := th.Glyphs
 		one := []string{g.OK, g.Warn, g.Fail, g.Unknown, g.NA, g.Stale, g.Select, g.Out, g.In, g.Up, g.Down, g.Dot, g.Dash, g.Bar, g.Cursor, g.Mark,
-			g.Now, g.Open, g.Doing, g.Ready, g.RuledOut, g.Regressed, g.For, g.Against, g.Killer, g.Sensed, g.Leader, g.Block, g.ToRight, g.ToBelow}
+			g.Now, g.Open, g.Doing, g.Ready, g.RuledOut, g.Regressed, g.For, g.Against, g.Killer, g.Sensed, g.Leader, g.Block, g.ToRight, g.ToBelow, g.Fork, g.Tee}
 		if g.HalfUp != "" || g.HalfDown != "" {
 			one = append(one, g.HalfUp, g.HalfDown)
 		}
