@@ -25,6 +25,8 @@ type senses struct {
 	unread  []estate.UnreadChanges // of changes
 	faults  []fault
 
+	changedBy map[string]time.Time // when the sources of changes were read, by source
+
 	faultReads *evidence              // on which faults rest
 	users      map[string][]estate.ID // by secret
 }
@@ -39,9 +41,7 @@ func newSenses(r *estate.Readings, now time.Time) *senses {
 		}
 	}
 	x.secrets = estate.Standings(x.s, now)
-	if x.s.TellsChanges() {
-		x.changes, x.unread = estate.RecentChanges(x.s, now)
-	}
+	x.findChanges()
 	x.byID = make(map[string]int, len(x.secrets))
 	for i := range x.secrets {
 		x.byID[x.secrets[i].Secret.ID] = i
@@ -189,6 +189,7 @@ type evidence struct {
 	blind  []string // why something could not be read
 	gaps   []Fact   // of the blind
 	looks  int      // reads that could tell
+	read   []seen   // the first of the reads that can be used
 	vain   []string // changes that were refused
 }
 
@@ -198,6 +199,9 @@ func (x *senses) gather() *evidence { return &evidence{x: x} }
 func (e *evidence) look(v seen) bool {
 	e.looks++
 	if v.sure() {
+		if len(e.read) < factsKept {
+			e.read = append(e.read, v)
+		}
 		return true
 	}
 	e.miss(e.x.why(v))
@@ -229,6 +233,12 @@ func (e *evidence) note(f ...Fact) {
 // told are the facts of the finding, the most telling first.
 func (e *evidence) told() []Fact {
 	all := slices.Concat(e.proofs, e.gaps, e.facts)
+	if len(e.proofs)+len(e.facts) == 0 {
+		// What found nothing rests on what was looked at all the same.
+		for _, v := range e.read {
+			all = append(all, e.x.fact(v, v.slot.Last.Key.Check, "read, nothing of the kind", estate.NA))
+		}
+	}
 	return slices.Clip(all[:min(len(all), factsKept)])
 }
 

@@ -177,7 +177,13 @@ func (x *senses) changesReviewed() Finding {
 		return Finding{Value: noChanges}
 	}
 	e := x.gather()
-	e.looks++
+	for _, check := range [...]string{estate.CheckChanges, estate.CheckRevisions} {
+		for _, slot := range x.byCheck[check] {
+			if v := x.seenOf(slot); v.sure() {
+				e.read = append(e.read, v)
+			}
+		}
+	}
 	for _, u := range x.unread {
 		e.miss(u.What + ": " + cut(u.Why, 80))
 	}

@@ -131,12 +131,9 @@ func (x *senses) networkFirewall() Finding {
 	x.dials(silent, "does not answer", estate.Silent)
 	n := x.reached(e)
 	var changed []*estate.RecentChange
-	if x.s.TellsChanges() {
-		e.looks++
-		for _, u := range x.blindChanges() {
-			if len(silent.hits) > 0 {
-				e.miss(u.What + ": " + cut(u.Why, 80))
-			}
+	if len(x.byCheck[estate.CheckChanges]) > 0 {
+		if len(silent.hits) > 0 {
+			x.look(e)
 		}
 		for i := range x.changes {
 			if c := &x.changes[i]; closes(c) {
@@ -166,17 +163,6 @@ func (x *senses) networkFirewall() Finding {
 		none = "nothing times out since " + x.change(changed[0])
 	}
 	return e.any(none, "no function, store or target is configured")
-}
-
-// blindChanges are the accounts of whose changes something is missing.
-func (x *senses) blindChanges() []estate.UnreadChanges {
-	var out []estate.UnreadChanges
-	for _, u := range x.unread {
-		if !strings.HasPrefix(u.What, "revisions of ") {
-			out = append(out, u)
-		}
-	}
-	return out
 }
 
 // networkDNS: does a name not resolve, for the rotation or for us?

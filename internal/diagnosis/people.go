@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -15,15 +16,49 @@ var rotating = []string{"PutSecretValue", "UpdateSecret", "UpdateSecretVersionSt
 // glass are words in the names of identities that are for emergencies only.
 var glass = []string{"breakglass", "firecall", "emergency"}
 
-// hands gathers the changes by hand of the secrets in question, newest first.
-func (x *senses) hands(e *evidence, take func(*estate.RecentChange) bool) {
+// findChanges lists the recent changes, as far as the reads that brought them can be
+// used.
+func (x *senses) findChanges() {
 	if !x.s.TellsChanges() {
 		return
 	}
-	e.looks++
-	for _, u := range x.blindChanges() {
-		e.miss(u.What + ": " + cut(u.Why, 80))
+	all, unread := estate.RecentChanges(x.s, x.now)
+	x.unread = unread
+	x.changedBy = map[string]time.Time{}
+	for _, check := range [...]string{estate.CheckChanges, estate.CheckRevisions} {
+		for _, slot := range x.byCheck[check] {
+			if v := x.seenOf(slot); v.sure() {
+				x.changedBy[slot.Good.Source] = slot.Good.At
+			}
+		}
 	}
+	for _, c := range all {
+		if !x.changedBy[c.Source].IsZero() {
+			x.changes = append(x.changes, c)
+		}
+	}
+}
+
+// look counts the accounts whose changes are read, and notes what of them is
+// missing.
+func (x *senses) look(e *evidence) {
+	for _, v := range every[estate.Changes](x, estate.CheckChanges) {
+		if !e.look(v.seen) {
+			continue
+		}
+		account := cmp.Or(v.data.Account, v.slot.Last.Key.Item)
+		if v.data.Partial {
+			e.miss("account " + account + ": older changes are missing")
+		}
+		if v.data.Unread != "" {
+			e.miss("account " + account + ": " + cut(v.data.Unread, 80))
+		}
+	}
+}
+
+// hands gathers the changes by hand of the secrets in question, newest first.
+func (x *senses) hands(e *evidence, take func(*estate.RecentChange) bool) {
+	x.look(e)
 	for i := range x.changes {
 		c := &x.changes[i]
 		if c.ByRotation || c.Routine() || !slices.Contains(rotating, c.What) || !x.concerns(c) || !take(c) {
@@ -75,7 +110,7 @@ func (x *senses) change(c *estate.RecentChange) string {
 }
 
 func (x *senses) changed(c *estate.RecentChange) Fact {
-	f := Fact{Name: c.What, Value: x.change(c), Status: estate.NA, Source: c.Source, At: x.changesAt(c.Source)}
+	f := Fact{Name: c.What, Value: x.change(c), Status: estate.NA, Source: c.Source, At: x.changedBy[c.Source]}
 	if len(c.Components) > 0 {
 		f.Component = c.Components[0]
 	}
@@ -83,18 +118,6 @@ func (x *senses) changed(c *estate.RecentChange) Fact {
 		f.Value += ": " + cut(c.Detail, 80)
 	}
 	return f
-}
-
-// changesAt is when a source of changes was read.
-func (x *senses) changesAt(source string) time.Time {
-	for _, check := range [...]string{estate.CheckChanges, estate.CheckRevisions} {
-		for _, slot := range x.byCheck[check] {
-			if slot.Good != nil && slot.Good.Source == source {
-				return slot.Good.At
-			}
-		}
-	}
-	return time.Time{}
 }
 
 // who is an identity as people know it: a role with its session, or a user.
@@ -163,15 +186,10 @@ func (x *senses) mechanismEmergency() Finding {
 // mechanismBreakglass: was an account for emergencies used?
 func (x *senses) mechanismBreakglass() Finding {
 	e := x.gather()
-	if x.s.TellsChanges() {
-		e.looks++
-		for _, u := range x.blindChanges() {
-			e.miss(u.What + ": " + cut(u.Why, 80))
-		}
-		for i := range x.changes {
-			if c := &x.changes[i]; isGlass(c.By) {
-				e.byHand(c, true)
-			}
+	x.look(e)
+	for i := range x.changes {
+		if c := &x.changes[i]; isGlass(c.By) {
+			e.byHand(c, true)
 		}
 	}
 	return e.any(e.tried("no break-glass account changed anything in "+estate.Span(x.window())), noChanges)

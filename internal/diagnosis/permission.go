@@ -73,16 +73,11 @@ func actions(all []estate.Permission) int {
 // permissionDenied: is a call of the rotation denied?
 func (x *senses) permissionDenied() Finding {
 	e := x.faulty(denied)
-	if x.s.TellsChanges() {
-		e.looks++
-		for _, u := range x.blindChanges() {
-			e.miss(u.What + ": " + cut(u.Why, 80))
-		}
-		for i := range x.changes {
-			c := &x.changes[i]
-			if m := meaning(c.Failed); m == denied && (c.ByRotation || x.concerns(c)) {
-				e.hit(x.change(c), x.changed(c))
-			}
+	x.look(e)
+	for i := range x.changes {
+		c := &x.changes[i]
+		if m := meaning(c.Failed); m == denied && (c.ByRotation || x.concerns(c)) {
+			e.hit(x.change(c), x.changed(c))
 		}
 	}
 	return e.any("no run and no change was denied", "no function and no account is configured")
