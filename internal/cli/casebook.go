@@ -49,7 +49,8 @@ func (c *casebook) begin(ctx context.Context, o *ui.Options, look looks) error {
 	return nil
 }
 
-// List lists the incidents that belong here.
+// List lists the incidents that belong here. One that is damaged and can be read
+// is offered like the others: its Case says what is wrong once it is open.
 func (c *casebook) List(ctx context.Context) ([]incident.Listed, error) {
 	if c.broken != nil {
 		return nil, c.broken
@@ -58,7 +59,13 @@ func (c *casebook) List(ctx context.Context) ([]incident.Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(listed, func(l incident.Listed) bool { return !c.belongs(l.Environment, l.Drill) }), nil
+	listed = slices.DeleteFunc(listed, func(l incident.Listed) bool { return !l.Started.IsZero() && !c.belongs(l.Environment, l.Drill) })
+	for i := range listed {
+		if !listed[i].Started.IsZero() {
+			listed[i].Trouble = ""
+		}
+	}
+	return listed, nil
 }
 
 // belongs reports whether an incident is one of what the console shows.

@@ -15,6 +15,7 @@ import (
 	"warroom/checks"
 	"warroom/internal/clients"
 	"warroom/internal/config"
+	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 	"warroom/internal/incident"
 	"warroom/internal/theme"
@@ -125,7 +126,7 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	o := observe(cfg, ui.Go, nil)
 	defer o.set.Close()
 	options.Snapshot, options.Feed, options.Checker = o.board.Snapshot(), o.board, o.scheduler
-	options.Scrub = o.set.Net().Scrub
+	options.Scrub, options.Sense = o.set.Net().Scrub, diagnosis.Sense
 	books := look.desk.casebook(procedure, cfg.Environment, cfg.Drill, options.Scrub)
 	defer books.end(look.said())
 	if err := books.begin(ctx, &options, look); err != nil {
