@@ -12,13 +12,14 @@ import (
 func (d *deriver) accessMonitor() {
 	sources := seeAll[FailedAuths](d.derivation, d.c.ID, CheckFailedAuths)
 	gateways := d.gatewaysWatched()
+	readers := d.readers() // first: of two that fail, a stranger is what to say
 	if len(sources)+len(gateways) > 0 {
 		d.failedAuths(sources, gateways)
 	}
 	if usage := d.usage(); usage != nil {
 		d.add(true, *usage)
 	}
-	if readers := d.readers(); readers != nil {
+	if readers != nil {
 		d.add(false, *readers)
 	}
 	if len(sources) > 0 {

@@ -10,7 +10,7 @@ import (
 const readersNamed = 3
 
 // readsFormula is how readers are told apart.
-const readsFormula = "principals with a GetSecretValue in CloudTrail that was not refused and that fits none of the secret's known_readers (of names and ranges it must fit one of each), by all principals that read; ours are left out, and the roles of rotation functions and of warroom are known; delivered up to 15 minutes late"
+const readsFormula = "principals with a GetSecretValue in CloudTrail that was not refused and that fits none of the secret's known_readers (of names and ranges it must fit one of each), by all principals that read, each once a secret; ours are left out, and the roles of rotation functions and of warroom are known; delivered up to 15 minutes late"
 
 // readers is who reads the secrets that components use, over those of which
 // somebody said who may. It is nil when nothing tells.
