@@ -74,7 +74,7 @@ type Thresholds struct {
 type Windows struct {
 	AuthFailures time.Duration `yaml:"auth_failures" default:"5m" min:"1m" max:"24h" doc:"failed authentications"`
 	Rotation     time.Duration `yaml:"rotation" default:"24h" min:"1m" max:"2160h" doc:"rotation function metrics and logs, rotations that succeeded and failed"`
-	Access       time.Duration `yaml:"access" default:"1h" min:"1m" max:"24h" doc:"failed authentications of the access monitor, and each of the windows it compares with"`
+	Access       time.Duration `yaml:"access" default:"1h" min:"1m" max:"24h" doc:"failed authentications of the access monitor, and each of the windows it compares with; who read secrets"`
 	Changes      time.Duration `yaml:"changes" default:"24h" min:"1m" max:"2160h" doc:"recent changes"`
 }
 

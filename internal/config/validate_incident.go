@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"warroom/internal/decode"
@@ -21,8 +22,10 @@ func (v *validator) incident() {
 		if first, twice := severities.declare(c.Severity, at); twice && c.Severity != "" {
 			v.add(at, "", "%s has intervals already, in line %d; expected each severity once", c.Severity, v.doc.At(first).Line)
 		}
-		if c.First == 0 && c.Scoped == 0 && c.Every == 0 && c.Relax == 0 && !v.doc.Failed(at) {
-			v.add(decode.Index("incident.updates", i), "", "says no interval; expected first, scoped, every or relax_after")
+		one := decode.Index("incident.updates", i)
+		written := func(key string) bool { return v.doc.Has(decode.Join(one, key)) }
+		if !slices.ContainsFunc([]string{"first", "scoped", "every", "relax_after"}, written) && !v.doc.Failed(one) {
+			v.add(one, "", "says no interval; expected first, scoped, every or relax_after")
 		}
 	}
 	var places names
