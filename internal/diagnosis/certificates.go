@@ -109,20 +109,20 @@ func (x *senses) lessonSeal() Finding {
 // database?
 func (x *senses) lessonRotation() Finding {
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		arn := v.data.RotationFunctionARN
+	x.described(e, func(s *estate.Standing, v seen) {
+		arn := s.Described.RotationFunctionARN
 		if s.Secret.Type != estate.TypeDatabase || arn == "" {
 			return
 		}
 		m, ok := x.runsOf(arn)
 		if !ok {
 			if s.RotationStatus == estate.Fail {
-				e.hit(function(arn)+" left "+s.Secret.ID+" "+s.Rotation, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+				e.hit(function(arn)+" left "+s.Secret.ID+" "+s.Rotation, x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 			}
 			return
 		}
 		if e.look(m.seen) && m.data.LastErrors > 0 && s.RotationStatus == estate.Fail {
-			e.hit(s.Secret.ID+" by "+function(arn)+x.lastRun(arn), append(x.runs(arn), x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))...)
+			e.hit(s.Secret.ID+" by "+function(arn)+x.lastRun(arn), append(x.runs(arn), x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))...)
 		}
 	})
 	return e.any("no rotation function fails on a database's secret", noStore)

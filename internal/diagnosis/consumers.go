@@ -64,11 +64,11 @@ func (x *senses) currents(c *estate.Component) (ids []string, unread string) {
 		if s == nil || s.Slot == nil {
 			return nil, c.Name + ": no store describes " + id
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
+		v := x.seenOf(s.Slot)
 		if !v.sure() {
-			return nil, x.why(v.seen)
+			return nil, x.why(v)
 		}
-		for _, one := range v.data.Versions {
+		for _, one := range s.Described.Versions {
 			if slices.Contains(one.Stages, estate.StageCurrent) {
 				ids = append(ids, one.ID)
 			}

@@ -17,14 +17,14 @@ func (x *senses) behind(e *evidence) {
 		if s.Slot == nil {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
-		if v.absent() || !e.look(v.seen) {
+		v := x.seenOf(s.Slot)
+		if v.absent() || !e.look(v) {
 			continue
 		}
-		for _, r := range v.data.Replicas {
+		for _, r := range s.Described.Replicas {
 			if r.Status != "InSync" {
 				text := fmt.Sprintf("%s in %s is %s", s.Secret.ID, r.Region, r.Status)
-				e.hit(text, x.fact(v.seen, "Replica "+r.Region, strings.TrimSuffix(r.Status+": "+cut(r.Message, 60), ": "), estate.Fail))
+				e.hit(text, x.fact(v, "Replica "+r.Region, strings.TrimSuffix(r.Status+": "+cut(r.Message, 60), ": "), estate.Fail))
 			}
 		}
 	}
@@ -131,8 +131,8 @@ func (x *senses) storesUpdated() Finding {
 		if s.Slot == nil || s.Rotation != "FAILED" {
 			continue
 		}
-		if v := typed[estate.SecretDescription](x, s.Slot); v.sure() {
-			e.hit(s.Secret.ID+": "+s.RotationNote, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+		if v := x.seenOf(s.Slot); v.sure() {
+			e.hit(s.Secret.ID+": "+s.RotationNote, x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 		}
 	}
 	if n := len(e.hits); n > 0 {

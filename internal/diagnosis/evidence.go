@@ -25,6 +25,8 @@ type senses struct {
 	unread  []estate.UnreadChanges // of changes
 	faults  []fault
 
+	answers map[string]Finding // of the sensors that were asked already
+
 	changedBy map[string]time.Time // when the sources of changes were read, by source
 
 	faultReads *evidence              // on which faults rest
@@ -32,7 +34,7 @@ type senses struct {
 }
 
 func newSenses(r *estate.Readings, now time.Time) *senses {
-	x := &senses{r: r, s: r.Snapshot, t: r.Snapshot.Topology, now: now, byCheck: map[string][]*estate.Slot{}}
+	x := &senses{r: r, s: r.Snapshot, t: r.Snapshot.Topology, now: now, byCheck: map[string][]*estate.Slot{}, answers: make(map[string]Finding, len(table))}
 	for i := range x.t.Components {
 		c := &x.t.Components[i]
 		for _, slot := range x.s.Slots(c.ID) {
@@ -177,14 +179,18 @@ func (x *senses) lost(v seen, name string) Fact {
 	return f
 }
 
-// factsKept is how many facts a finding holds at the most.
-const factsKept = 8
+// How many facts a finding holds at the most, and among how many they are chosen.
+const (
+	factsKept  = 8
+	proofsKept = 64
+)
 
 // evidence gathers what a finding rests on.
 type evidence struct {
 	x      *senses
 	hits   []string // what was found, in words
 	proofs []Fact   // of the hits
+	once   map[string]bool
 	facts  []Fact   // the others
 	blind  []string // why something could not be read
 	gaps   []Fact   // of the blind
@@ -217,10 +223,16 @@ func (e *evidence) miss(why string) { e.blind = append(e.blind, why) }
 
 // hit notes what answers the question.
 func (e *evidence) hit(words string, f ...Fact) {
-	if !slices.Contains(e.hits, words) {
+	if e.once == nil {
+		e.once = map[string]bool{}
+	}
+	if !e.once[words] {
+		e.once[words] = true
 		e.hits = append(e.hits, words)
 	}
-	e.proofs = append(e.proofs, f...)
+	if len(e.proofs) < proofsKept {
+		e.proofs = append(e.proofs, f...)
+	}
 }
 
 // note keeps a fact that was read and is no hit.

@@ -92,17 +92,17 @@ func (f *failing) described() {
 		if s.Slot == nil {
 			continue // what is in no store that describes it, a Vault's say
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
+		v := x.seenOf(s.Slot)
 		if v.absent() {
 			continue
 		}
-		if !f.look(v.seen) {
+		if !f.look(v) {
 			continue
 		}
 		f.watched++
 		if s.RotationStatus == estate.Fail {
 			f.add(failedSecret{name: s.Secret.ID, item: s.Secret, stand: s, how: s.RotationNote,
-				fact: x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail)})
+				fact: x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail)})
 		}
 	}
 }

@@ -96,8 +96,8 @@ func (x *senses) stuckFates(e *evidence, add addFate) {
 		if s.Slot == nil {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
-		if v.absent() || !e.look(v.seen) {
+		v := x.seenOf(s.Slot)
+		if v.absent() || !e.look(v) {
 			continue
 		}
 		if s.Rotation == "FAILED" {
@@ -105,7 +105,7 @@ func (x *senses) stuckFates(e *evidence, add addFate) {
 			if one := x.failing.find(s.Secret.ID); one != nil && one.error != "" {
 				text += " (" + cut(one.error, 40) + ")"
 			}
-			add(stuck, text, s.Secret, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+			add(stuck, text, s.Secret, x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 		}
 	}
 	for i := range x.tries {
@@ -141,7 +141,7 @@ func (x *senses) expiredFates(e *evidence, add addFate) {
 		if s.Slot == nil {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
+		v := x.seenOf(s.Slot)
 		if v.absent() || !v.sure() {
 			continue // told already
 		}
@@ -149,7 +149,7 @@ func (x *senses) expiredFates(e *evidence, add addFate) {
 			e.miss(s.Secret.ID + ": " + cut(s.Note, 80))
 			continue
 		}
-		source := v.seen
+		source := v
 		if s.EndSlot != nil {
 			source = x.seenOf(s.EndSlot)
 			if !e.look(source) {

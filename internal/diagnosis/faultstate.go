@@ -15,12 +15,12 @@ func (x *senses) statePartial() Finding {
 		if s.Slot == nil {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
-		if v.absent() || !e.look(v.seen) {
+		v := x.seenOf(s.Slot)
+		if v.absent() || !e.look(v) {
 			continue
 		}
 		if s.Rotation == "FAILED" {
-			e.hit(s.Secret.ID+": "+s.RotationNote, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+			e.hit(s.Secret.ID+": "+s.RotationNote, x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 		}
 	}
 	for _, t := range x.takenEarly() {
@@ -117,5 +117,5 @@ func (x *senses) stateInconsistent() Finding {
 
 // failureState: do store, target and consumers disagree?
 func (x *senses) failureState() Finding {
-	return x.oneOf((*senses).statePartial, (*senses).stateRollback, (*senses).stateInconsistent)
+	return x.oneOf(line{"state.partial", (*senses).statePartial}, line{"state.rollback", (*senses).stateRollback}, line{"state.inconsistent", (*senses).stateInconsistent})
 }

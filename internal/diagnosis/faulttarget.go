@@ -147,5 +147,5 @@ func (x *senses) targetService() Finding {
 
 // failureTarget: can the target not take the new value?
 func (x *senses) failureTarget() Finding {
-	return x.oneOf((*senses).targetDatabase, (*senses).targetRateLimit, (*senses).targetService)
+	return x.oneOf(line{"target.database", (*senses).targetDatabase}, line{"target.ratelimit", (*senses).targetRateLimit}, line{"target.service", (*senses).targetService})
 }

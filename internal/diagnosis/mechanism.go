@@ -10,12 +10,12 @@ import (
 )
 
 // described goes through the descriptions of the secrets in question.
-func (x *senses) described(e *evidence, each func(s *estate.Standing, v of[estate.SecretDescription])) {
+func (x *senses) described(e *evidence, each func(s *estate.Standing, v seen)) {
 	for _, s := range x.focus {
 		if s.Slot == nil {
 			continue
 		}
-		if v := typed[estate.SecretDescription](x, s.Slot); !v.absent() && e.look(v.seen) {
+		if v := x.seenOf(s.Slot); !v.absent() && e.look(v) {
 			each(s, v)
 		}
 	}
@@ -49,13 +49,13 @@ func period(d *estate.SecretDescription) string {
 // mechanismLambda: does a rotation function rotate it?
 func (x *senses) mechanismLambda() Finding {
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		if arn := v.data.RotationFunctionARN; arn != "" {
-			e.hit(s.Secret.ID+" by "+function(arn)+x.lastRun(arn), x.fact(v.seen, "Rotation function of "+s.Secret.ID, arn, estate.NA))
+	x.described(e, func(s *estate.Standing, v seen) {
+		if arn := s.Described.RotationFunctionARN; arn != "" {
+			e.hit(s.Secret.ID+" by "+function(arn)+x.lastRun(arn), x.fact(v, "Rotation function of "+s.Secret.ID, arn, estate.NA))
 			e.note(x.runs(arn)...)
 			return
 		}
-		e.note(x.fact(v.seen, "Rotation function of "+s.Secret.ID, "none", estate.NA))
+		e.note(x.fact(v, "Rotation function of "+s.Secret.ID, "none", estate.NA))
 	})
 	return e.any("no rotation function for "+x.about(), noStore)
 }
@@ -105,10 +105,10 @@ func (x *senses) runs(arn string) []Fact {
 // mechanismScheduled: does a schedule start its rotation?
 func (x *senses) mechanismScheduled() Finding {
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		d := &v.data
+	x.described(e, func(s *estate.Standing, v seen) {
+		d := &s.Described
 		if !d.RotationEnabled {
-			e.note(x.fact(v.seen, "Schedule of "+s.Secret.ID, "none", estate.NA))
+			e.note(x.fact(v, "Schedule of "+s.Secret.ID, "none", estate.NA))
 			return
 		}
 		text, status := period(d), estate.OK
@@ -119,7 +119,7 @@ func (x *senses) mechanismScheduled() Finding {
 		default:
 			text += ", next " + estate.Ago(x.now, d.NextRotation)
 		}
-		e.hit(s.Secret.ID+" "+text, x.fact(v.seen, "Schedule of "+s.Secret.ID, text, status))
+		e.hit(s.Secret.ID+" "+text, x.fact(v, "Schedule of "+s.Secret.ID, text, status))
 	})
 	return e.any("no schedule for "+x.about(), noStore)
 }
@@ -183,10 +183,10 @@ func (x *senses) mechanismVault() Finding {
 // mechanismCloud: does the cloud provider rotate it without a function of ours?
 func (x *senses) mechanismCloud() Finding {
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		d := &v.data
+	x.described(e, func(s *estate.Standing, v seen) {
+		d := &s.Described
 		if d.RotationEnabled && d.RotationFunctionARN == "" {
-			e.hit(s.Secret.ID+" by Secrets Manager itself, "+period(d), x.fact(v.seen, "Rotation of "+s.Secret.ID, "managed, "+period(d), estate.NA))
+			e.hit(s.Secret.ID+" by Secrets Manager itself, "+period(d), x.fact(v, "Rotation of "+s.Secret.ID, "managed, "+period(d), estate.NA))
 		}
 	})
 	return e.any("the provider by itself does not rotate "+x.about(), noStore)
@@ -195,9 +195,9 @@ func (x *senses) mechanismCloud() Finding {
 // mechanismService: does another service own it?
 func (x *senses) mechanismService() Finding {
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		if owner := v.data.OwningService; owner != "" {
-			e.hit(s.Secret.ID+" belongs to "+owner, x.fact(v.seen, "Owner of "+s.Secret.ID, owner, estate.NA))
+	x.described(e, func(s *estate.Standing, v seen) {
+		if owner := s.Described.OwningService; owner != "" {
+			e.hit(s.Secret.ID+" belongs to "+owner, x.fact(v, "Owner of "+s.Secret.ID, owner, estate.NA))
 		}
 	})
 	return e.any("no other service owns "+x.about(), noStore)
@@ -220,8 +220,8 @@ func (x *senses) mechanismCA() Finding {
 		if s.Secret.Type != estate.TypeCertificate || s.Slot == nil {
 			continue
 		}
-		if v := typed[estate.SecretDescription](x, s.Slot); e.look(v.seen) {
-			e.hit(s.Secret.ID+" is a certificate", x.fact(v.seen, s.Secret.ID, s.Word, s.Status))
+		if v := x.seenOf(s.Slot); e.look(v) {
+			e.hit(s.Secret.ID+" is a certificate", x.fact(v, s.Secret.ID, s.Word, s.Status))
 		}
 	}
 	return e.any(fmt.Sprintf("%s served, none ended, revoked or failing to renew", count(all, "certificate")), "no certificate is configured")
@@ -238,8 +238,8 @@ func (x *senses) rotationMechanism() Finding {
 		return Finding{Value: noStore + ", and no job"}
 	}
 	e := x.gather()
-	x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
-		d := &v.data
+	x.described(e, func(s *estate.Standing, v seen) {
+		d := &s.Described
 		how := "nothing rotates it: no function, no schedule"
 		switch {
 		case d.RotationFunctionARN != "" && !d.RotationEnabled:
@@ -254,7 +254,7 @@ func (x *senses) rotationMechanism() Finding {
 		if job := x.jobOf(s.Secret.ID); job != "" && d.RotationFunctionARN == "" {
 			how = "job " + job
 		}
-		e.hit(s.Secret.ID+": "+how, x.fact(v.seen, "Rotation of "+s.Secret.ID, how, s.RotationStatus))
+		e.hit(s.Secret.ID+": "+how, x.fact(v, "Rotation of "+s.Secret.ID, how, s.RotationStatus))
 		if d.RotationFunctionARN != "" {
 			e.note(x.runs(d.RotationFunctionARN)...)
 		}
@@ -313,14 +313,20 @@ func (x *senses) jobOf(secret string) string {
 	return ""
 }
 
+// line is one possibility of a question, by the name of its sensor.
+type line struct {
+	name  string
+	sense func(*senses) Finding
+}
+
 // oneOf is a question with several possibilities: For with those that have
 // evidence, Against when all that can be read speak against theirs.
-func (x *senses) oneOf(lines ...func(*senses) Finding) Finding {
+func (x *senses) oneOf(lines ...line) Finding {
 	var out Finding
 	var yes, no, dark []string
 	var proof, counter, gap []Fact
-	for _, line := range lines {
-		switch f := line(x); f.Stance {
+	for _, one := range lines {
+		switch f := x.ask(one.name, one.sense); f.Stance {
 		case For:
 			if !slices.Contains(yes, f.Value) {
 				yes, proof = append(yes, f.Value), append(proof, f.Facts...)
@@ -347,17 +353,17 @@ func (x *senses) oneOf(lines ...func(*senses) Finding) Finding {
 }
 
 func (x *senses) mechanismAutomated() Finding {
-	return x.oneOf((*senses).mechanismLambda, (*senses).mechanismScheduled, (*senses).mechanismCron)
+	return x.oneOf(line{"mechanism.lambda", (*senses).mechanismLambda}, line{"mechanism.scheduled", (*senses).mechanismScheduled}, line{"mechanism.cron", (*senses).mechanismCron})
 }
 
 func (x *senses) mechanismManual() Finding {
-	return x.oneOf((*senses).mechanismOperator, (*senses).mechanismEmergency, (*senses).mechanismBreakglass)
+	return x.oneOf(line{"mechanism.operator", (*senses).mechanismOperator}, line{"mechanism.emergency", (*senses).mechanismEmergency}, line{"mechanism.breakglass", (*senses).mechanismBreakglass})
 }
 
 func (x *senses) mechanismDelegated() Finding {
-	return x.oneOf((*senses).mechanismService, (*senses).mechanismTrigger, (*senses).mechanismApplication)
+	return x.oneOf(line{"mechanism.service", (*senses).mechanismService}, line{"mechanism.trigger", (*senses).mechanismTrigger}, line{"mechanism.application", (*senses).mechanismApplication})
 }
 
 func (x *senses) mechanismIntegrated() Finding {
-	return x.oneOf((*senses).mechanismVault, (*senses).mechanismCloud, (*senses).mechanismCA)
+	return x.oneOf(line{"mechanism.vault", (*senses).mechanismVault}, line{"mechanism.cloud", (*senses).mechanismCloud}, line{"mechanism.ca", (*senses).mechanismCA})
 }

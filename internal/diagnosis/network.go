@@ -55,6 +55,9 @@ func (x *senses) reached(e *evidence) (n int) {
 		for _, slot := range x.s.Slots(c.ID) {
 			if v := x.seenOf(slot); v.sure() || x.recent(slot) && answers(v.kind()) {
 				answered = true
+				if len(e.read) < factsKept {
+					e.read = append(e.read, v)
+				}
 				break
 			}
 			dark = slot
@@ -229,8 +232,8 @@ func unreachable(k estate.FailureKind) bool {
 
 // failureNetwork: does the rotation not get there?
 func (x *senses) failureNetwork() Finding {
-	f := x.oneOf((*senses).networkFirewall, (*senses).networkTimeout, (*senses).networkDNS)
-	if wall := x.networkFirewall(); wall.Stance == For {
+	f := x.oneOf(line{"network.firewall", (*senses).networkFirewall}, line{"network.timeout", (*senses).networkTimeout}, line{"network.dns", (*senses).networkDNS})
+	if wall := x.ask("network.firewall", (*senses).networkFirewall); wall.Stance == For {
 		f.Value = wall.Value // which tells of the time-outs too
 	}
 	return f

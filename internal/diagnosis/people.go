@@ -9,6 +9,9 @@ import (
 	"warroom/internal/estate"
 )
 
+// undashed takes out what people put between the words of a name.
+var undashed = strings.NewReplacer("-", "", "_", "", " ", "")
+
 // rotating are the calls by which somebody rotates a secret, or meddles with its
 // rotation, by hand.
 var rotating = []string{"PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "RotateSecret", "CancelRotateSecret", "RestoreSecret", "ModifyDBInstance", "ModifyDBCluster"}
@@ -132,7 +135,7 @@ func who(arn string) string {
 
 // isGlass reports whether an identity is one for emergencies.
 func isGlass(by string) bool {
-	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(by))
+	plain := strings.ToLower(undashed.Replace(by))
 	return strings.HasSuffix(by, ":root") || slices.ContainsFunc(glass, func(w string) bool { return strings.Contains(plain, w) })
 }
 
@@ -143,9 +146,9 @@ func (x *senses) mechanismOperator() Finding {
 	e := x.gather()
 	x.hands(e, func(c *estate.RecentChange) bool { return !isGlass(c.By) })
 	if e.looks > 0 {
-		x.described(e, func(s *estate.Standing, v of[estate.SecretDescription]) {
+		x.described(e, func(s *estate.Standing, v seen) {
 			if s.Rotation == "MANUAL" && x.jobOf(s.Secret.ID) == "" && len(x.failing.all) > 0 {
-				e.hit(s.Secret.ID+" rotates only by hand: no schedule, no function", x.fact(v.seen, s.Secret.ID, s.Rotation, estate.NA))
+				e.hit(s.Secret.ID+" rotates only by hand: no schedule, no function", x.fact(v, s.Secret.ID, s.Rotation, estate.NA))
 			}
 		})
 	}

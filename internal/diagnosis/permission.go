@@ -131,7 +131,7 @@ func (x *senses) permissionPolicy() Finding {
 
 // failurePermission: may the rotation not do it?
 func (x *senses) failurePermission() Finding {
-	return x.oneOf((*senses).permissionRole, (*senses).permissionDenied, (*senses).permissionPolicy)
+	return x.oneOf(line{"permission.role", (*senses).permissionRole}, line{"permission.denied", (*senses).permissionDenied}, line{"permission.policy", (*senses).permissionPolicy})
 }
 
 // permissionValidated is For when everything that tells of rights was read and none
@@ -142,7 +142,7 @@ func (x *senses) permissionValidated() Finding {
 		where++
 		checked += actions(v.data.Permissions)
 	}
-	f := x.failurePermission()
+	f := x.ask("failure.permission", (*senses).failurePermission)
 	switch f.Stance {
 	case For:
 		f.Stance, f.Value = Against, "denied: "+f.Value

@@ -162,11 +162,11 @@ func (x *senses) secretsExpiry() Finding {
 		if s.Slot == nil {
 			continue
 		}
-		v := typed[estate.SecretDescription](x, s.Slot)
-		if !e.look(v.seen) {
+		v := x.seenOf(s.Slot)
+		if !e.look(v) {
 			continue
 		}
-		source := v.seen
+		source := v
 		if s.EndSlot != nil {
 			source = seen{slot: s.EndSlot, ok: s.EndSlot.Good != nil, stale: s.EndSlot.IsStale(x.now)}
 			if !e.look(source) {

@@ -38,7 +38,17 @@ func Sense(r *estate.Readings, now time.Time) Findings {
 	x := newSenses(r, now)
 	out := make(Findings, len(table))
 	for i := range table {
-		out[table[i].Name] = table[i].sense(x)
+		out[table[i].Name] = x.ask(table[i].Name, table[i].sense)
 	}
 	return out
+}
+
+// ask answers a sensor once a run.
+func (x *senses) ask(name string, sense func(*senses) Finding) Finding {
+	f, done := x.answers[name]
+	if !done {
+		f = sense(x)
+		x.answers[name] = f
+	}
+	return f
 }

@@ -238,8 +238,8 @@ func (x *senses) secretsValidated() Finding {
 		if s.Slot == nil || s.Rotation != "FAILED" {
 			continue
 		}
-		if v := typed[estate.SecretDescription](x, s.Slot); v.sure() {
-			w.hit("the new value of "+s.Secret.ID+" is not in use: "+s.RotationNote, x.fact(v.seen, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
+		if v := x.seenOf(s.Slot); v.sure() {
+			w.hit("the new value of "+s.Secret.ID+" is not in use: "+s.RotationNote, x.fact(v, s.Secret.ID, s.Rotation+": "+s.RotationNote, estate.Fail))
 		}
 	}
 	if len(w.hits) > 0 {
