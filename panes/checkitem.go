@@ -52,7 +52,7 @@ func (d *listing) join(one *listed) bool {
 	row := append(spans{{theme.Plain, "  "}}, d.lead(v)...)
 	d.body = append(d.body, append(row, span{theme.Text, f.cut(d.text(one), d.n-row.width())}))
 	who := about[0]
-	response = f.prose(response, max(room-who.width()-width(f.dot()), 1))
+	response = f.cut(response, max(room-who.width()-width(f.dot()), 1))
 	d.body = append(d.body, append(spans{{theme.Plain, spaces(leadCells)}, {theme.Text, response}, {theme.Muted, f.dot()}}, who...))
 	return true
 }
@@ -61,10 +61,14 @@ func (d *listing) join(one *listed) bool {
 // response that would be cut gets a row of its own while there is detail.
 func (d *listing) headline(one *listed, detail int, before spans, n int) {
 	f, v := d.f, one.v
+	selected := v.Item.ID == d.selected && v.Item.ID != d.boxed
+	if selected && before.width() == 2 {
+		before = spans{{theme.Strong, f.Theme.Glyphs.Select + " "}} // the cursor is no matter of colour
+	}
 	row := append(before, d.lead(v)...)
 	look := theme.Text
 	switch {
-	case v.Item.ID == d.selected && v.Item.ID != d.boxed:
+	case selected:
 		look = theme.Selection
 	case v.Item.ID == d.boxed, v.Status == incident.ItemIsRegressed, v.Status == incident.ItemIsReady, v.Call:
 		look = theme.Strong
@@ -94,12 +98,19 @@ func (d *listing) headline(one *listed, detail int, before spans, n int) {
 		d.body = append(d.body, f.fit(row, n))
 		indent := before.width() + leadCells - 2
 		space := n - indent
-		response = f.prose(response, space-3)
+		if v.Item.ID == d.boxed && width(response) > space-3 {
+			// The current item has its whole evidence.
+			for _, r := range f.rowsOf(response, quiet, space, 3) {
+				d.body = append(d.body, append(spans{{theme.Plain, spaces(indent)}}, r...))
+			}
+			return
+		}
+		response = f.cut(response, space-3)
 		d.body = append(d.body, append(spans{{theme.Plain, spaces(indent)}, {theme.Group, rule(f.Theme.Glyphs.Leader, max(space-1-width(response), 0))}, {theme.Plain, " "}}, said(response)...))
 		return
 	}
 	text = f.cut(text, max(room*3/5, min(width(text), room-6)-max(min(width(response), room*2/5), 0)))
-	response = f.prose(response, max(room-width(text)-4, 0))
+	response = f.cut(response, max(room-width(text)-4, 0))
 	dots = max(room-width(text)-width(response)-2, 0)
 	row = append(row, span{look, text}, span{theme.Plain, " "}, span{theme.Group, rule(f.Theme.Glyphs.Leader, dots)}, span{theme.Plain, " "})
 	d.body = append(d.body, f.fit(append(row, said(response)...), n))

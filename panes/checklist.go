@@ -219,22 +219,21 @@ func (d *listing) lay(room int) {
 		}
 		return n
 	}
-	detail := whole
 	n := total(whole)
+	chosen := append([][]spans(nil), blocks[whole]...)
 	if n > room {
-		detail = joined
-		n = total(joined)
-	}
-	chosen := append([][]spans(nil), blocks[detail]...)
-	if n > room {
+		total(joined)
 		total(bare)
-		for _, settled := range []bool{true, false} {
-			for far := len(d.items); far >= 0 && n > room; far-- {
-				for i := range d.items {
-					if v := d.items[i].v; abs(i-here) == far && v.Status.Settled() == settled && n > room {
-						n += len(blocks[bare][i]) - len(chosen[i])
-						chosen[i] = blocks[bare][i]
-					}
+	}
+	for _, step := range []struct {
+		settled bool
+		detail  int
+	}{{true, joined}, {true, bare}, {false, bare}} {
+		for far := len(d.items); far >= 0 && n > room; far-- {
+			for i := range d.items {
+				if v := d.items[i].v; abs(i-here) == far && v.Status.Settled() == step.settled && n > room {
+					n += len(blocks[step.detail][i]) - len(chosen[i])
+					chosen[i] = blocks[step.detail][i]
 				}
 			}
 		}

@@ -75,6 +75,8 @@ type flowing struct {
 	matrix   bool
 	dense    bool // no frames but that of the current node
 	longest  int  // cells of the longest line of a matrix
+	asks     bool // the current node says what is asked
+	rows     int  // in how many rows the evidence of current and selected node may stand
 	body     []spans
 	from, to int // rows of body that the selected node takes
 }
@@ -162,12 +164,16 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 	f := d.f
 	s := f.nodeSign(n.Status).spans()
 	s = append(s, span{theme.Plain, " "})
+	selected := n.Node.ID == d.selected && n.Node.ID != d.b.Node
+	if selected {
+		s = append(s, span{theme.Strong, f.Theme.Glyphs.Select + " "}) // the cursor is no matter of colour
+	}
 	if number > 0 {
 		s = append(s, span{theme.Muted, fmt.Sprintf("%d ", number)})
 	}
 	look := theme.Strong
 	switch {
-	case n.Node.ID == d.selected && n.Node.ID != d.b.Node:
+	case selected:
 		look = theme.Selection
 	case n.Status == incident.NodeIsDone, n.Status == incident.NodeIsRuledOut:
 		look = theme.Muted
@@ -195,10 +201,10 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 	f := d.f
 	var out []spans
-	if text := f.say(n.Node.Text); text != "" && n.Node.ID == d.b.Node && !d.dense {
+	if text := f.say(n.Node.Text); text != "" && n.Node.ID == d.b.Node && d.asks {
 		out = append(out, spans{{theme.Text, f.prose(text, cells)}})
 	}
-	out = append(out, d.read(n, cells))
+	out = append(out, d.read(n, cells)...)
 	if n.Node.ID != d.selected {
 		return out
 	}
@@ -210,15 +216,42 @@ func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 	return out
 }
 
-// read is a node's evidence in one row. Of a node that is neither current nor
-// selected nor regressed only the sign is coloured: one thing is to be seen first.
-func (d *flowing) read(n *incident.NodeView, cells int) spans {
-	s, look := d.f.evidence(&n.Finding, d.none(n))
-	s = d.f.prose(s, cells)
-	if id := n.Node.ID; id == d.b.Node || id == d.selected || n.Status == incident.NodeIsRegressed || n.Finding.Stance == diagnosis.NoSensor {
-		return spans{{look, s}}
+// read is a node's evidence: in one row, of the current and the selected node in
+// as many as there is room for. Of a node that is neither and has not regressed
+// only the sign is coloured: one thing is to be seen first.
+func (d *flowing) read(n *incident.NodeView, cells int) []spans {
+	f := d.f
+	s, look := f.evidence(&n.Finding, d.none(n))
+	here := n.Node.ID == d.b.Node || n.Node.ID == d.selected
+	switch {
+	case here:
+		return f.rowsOf(s, look, cells, d.rows)
+	case n.Status == incident.NodeIsRegressed || n.Finding.Stance == diagnosis.NoSensor:
+		return []spans{{{look, f.cut(s, cells)}}}
 	}
-	return d.f.quiet(s, look)
+	return []spans{f.quiet(f.cut(s, cells), look)}
+}
+
+// rowsOf wraps a text that begins with a sign into at most most rows of n cells;
+// what does not fit ends in an ellipsis.
+func (f Frame) rowsOf(s string, look theme.Token, n, most int) []spans {
+	var out []spans
+	parts := wrap(s, n-2)
+	for i, part := range parts {
+		if i > 0 {
+			part = "  " + part
+		}
+		if i == most-1 && i < len(parts)-1 {
+			if i > 0 {
+				part = "  " + strings.Join(parts[i:], " ")
+			} else {
+				part = s
+			}
+			return append(out, spans{{look, f.cut(part, n)}})
+		}
+		out = append(out, spans{{look, f.cut(part, n)}})
+	}
+	return out
 }
 
 // quiet draws a text whose first word is a sign with only that coloured.

@@ -64,7 +64,7 @@ func TestTheFlowSaysWhatEachNodeRestsOn(t *testing.T) {
 	rows, _ := Flow(frameAt(t, 160, 41), b, FlowView{Phase: 0, Selected: "validity"})
 	s := flat(rows)
 	for _, want := range []string{
-		"↻ REGRESSED 4 Test current secret validity", "✗ 1 of 3 refused: app_user at PostgreSQL Primary (28P01)", "read 10s ago · SCRAM login at db.company.com:5432",
+		"REGRESSED ▸ 4 Test current secret validity", "✗ 1 of 3 refused: app_user at PostgreSQL Primary (28P01)", "read 10s ago · SCRAM login at db.company.com:5432",
 		"⊘ ruled out Emergency access options", "? unread: no emergency role is configured", "done at 4:50", "verdict EXPIRED", "1 Assess ✓ 6/7 ↻ 1",
 	} {
 		if !strings.Contains(s, want) {

@@ -36,12 +36,17 @@ const gutter = 5
 
 // line draws the main line into the body: with a frame around each node where
 // room rows allow it, else on a rail with a frame around the current one alone.
+// What was read comes before what is asked, and both before rows that stand
+// between two nodes.
 func (d *flowing) line(room int) {
 	all := d.branches()
 	for _, dense := range []bool{false, true} {
-		for _, apart := range []bool{true, false} {
-			d.dense, d.body = dense, nil
-			d.lay(all, apart)
+		for _, try := range []struct {
+			apart, asks bool
+			rows        int
+		}{{true, true, 3}, {false, true, 3}, {false, true, 2}, {false, false, 2}, {false, !dense, 1}} {
+			d.dense, d.asks, d.rows, d.body = dense, try.asks, try.rows, nil
+			d.lay(all, try.apart)
 			if len(d.body) <= room {
 				return
 			}

@@ -203,7 +203,7 @@ func (f Frame) possibility(v *incident.LineView, n, longest int) spans {
 		body = look
 	}
 	out := spans{{look, s.glyph + " "}, {body, text}, {theme.Plain, spaces(at - width(text) + 1)}}
-	return append(out, span{look, f.prose(word, n-2-at-1)})
+	return append(out, span{look, f.cut(word, n-2-at-1)})
 }
 
 // foot are rows below a matrix: the evidence of the selected box, whence and how
