@@ -38,6 +38,7 @@ func (d desk) casebook(rb *runbook.Runbook, environment, drill string, scrub fun
 // begin gives a console its incidents, and the one that it begins with.
 func (c *casebook) begin(ctx context.Context, o *ui.Options, look looks) error {
 	o.Casebook, o.Runbook, o.Operator = c, c.rb, look.desk.operator
+	o.Sender = newSender(look.desk.webhooks, o.Scrub)
 	if look.resume == "" {
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 	"warroom/internal/incident"
+	"warroom/internal/runbook"
 	"warroom/internal/theme"
 	"warroom/ui"
 )
@@ -162,8 +163,9 @@ func openDesk(ctx context.Context, look looks, declared incident.Declared) error
 	}
 	look.desk = look.desk.with(nil)
 	procedure, err := look.desk.procedure()
-	if err != nil {
-		return err
+	if err != nil { // this incident has its own
+		fmt.Fprintf(look.said(), "warroom: a new incident would follow the embedded runbook: %v\n", err)
+		procedure = runbook.Guide()
 	}
 	options.Snapshot = estate.NewSnapshot((&estate.Topology{Environment: declared.Environment, Drill: declared.Drill}).Index(), nil)
 	books := look.desk.casebook(procedure, declared.Environment, declared.Drill, nil)

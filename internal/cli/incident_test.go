@@ -281,12 +281,14 @@ func flipped(data []byte, at int) []byte {
 
 // What the checklist prints is due is what is not settled, with owners and dates.
 func TestTheChecklistSaysWhatIsDue(t *testing.T) {
-	rb := runbook.Guide()
-	owned := slices.IndexFunc(rb.Checklist, func(p runbook.ListPhase) bool { return p.Owned })
-	if owned < 0 || len(rb.Checklist[owned].Items) < 4 {
-		t.Fatal("the guide has no phase with owners")
-	}
-	items := rb.Checklist[owned].Items
+	day := 24 * time.Hour
+	items := []runbook.Item{{ID: "review", Text: "Hold the review", Due: 3 * day}, {ID: "alerts", Text: "Alert earlier", Due: 5 * day},
+		{ID: "store", Text: "Add a second store", Due: 7 * day}, {ID: "rehearse", Text: "Rehearse this recovery", Due: 7 * day}, {ID: "policy", Text: "Update the policy"}}
+	const owned = 1
+	rb := &runbook.Runbook{Updates: runbook.Guide().Updates, Flow: runbook.Guide().Flow, Checklist: []runbook.ListPhase{
+		{ID: "now", Title: "Immediate", To: time.Hour, Mode: runbook.ReadDo, Complete: "DONE", Items: []runbook.Item{{ID: "name", Text: "Name what failed"}}},
+		{ID: "after", Title: "Days after", To: 7 * day, Mode: runbook.DoConfirm, Complete: "DONE", Owned: true, Items: items},
+	}}
 	at := func(d time.Duration) time.Time { return incidentStart.Add(d) }
 	fold := &incident.Fold{}
 	seq := uint64(0)
@@ -296,7 +298,6 @@ func TestTheChecklistSaysWhatIsDue(t *testing.T) {
 		e.Seq, e.At = seq, when
 		fold.Apply(e)
 	}
-	day := 24 * time.Hour
 	apply(at(0), "ic-1", incident.Declared{ID: "2026-03-21-1", Severity: runbook.SEV2, Summary: "logins fail", Started: at(0), Roles: map[incident.Role]string{incident.Commander: "ic-1"}})
 	for _, phase := range rb.Checklist[:owned] {
 		for _, item := range phase.Items {

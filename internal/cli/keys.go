@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -21,6 +21,9 @@ type desk struct {
 	operator string
 	key      string // file of the signing key; empty: one is made for each incident
 	runbook  string // file; empty or embedded: the guide's
+
+	updates  []config.Cadence // intervals in place of the runbook's
+	webhooks []config.Webhook
 }
 
 // embedded names the guide's runbook where a file could stand.
@@ -34,6 +37,12 @@ func (d *desk) flags(cmd *cobra.Command) {
 
 // with fills in what no flag says from a configuration, which may be nil.
 func (d desk) with(cfg *config.Config) desk {
+	if cfg != nil {
+		d.operator = cmp.Or(d.operator, cfg.Incident.Operator)
+		d.key = cmp.Or(d.key, cfg.Incident.SigningKey)
+		d.runbook = cmp.Or(d.runbook, cfg.Incident.Runbook)
+		d.updates, d.webhooks = cfg.Incident.Updates, cfg.Incident.Webhooks
+	}
 	if d.operator == "" {
 		d.operator = login()
 	}
@@ -51,16 +60,19 @@ func login() string {
 	return "operator"
 }
 
-// procedure is the runbook for new incidents.
+// procedure is the runbook for new incidents, with the intervals of updates that
+// the configuration says.
 func (d desk) procedure() (*runbook.Runbook, error) {
-	if d.runbook == "" || d.runbook == embedded {
-		return runbook.Guide(), nil
+	rb := runbook.Guide()
+	if d.runbook != "" && d.runbook != embedded {
+		own, err := readRunbook(d.runbook, diagnosis.Names())
+		if err != nil {
+			return nil, usage(fmt.Errorf("%w\nto open the console all the same: --runbook %s", err, embedded))
+		}
+		rb = own
 	}
-	rb, err := readRunbook(d.runbook, diagnosis.Names())
-	if err != nil {
-		return nil, usage(fmt.Errorf("%w\nto open the console all the same: --runbook %s", err, embedded))
-	}
-	return rb, nil
+	rb, err := cadenced(rb, d.updates)
+	return rb, usage(err)
 }
 
 // store is where the desk's incidents are kept.
@@ -78,10 +90,4 @@ func parseAlert(text string) (time.Time, error) {
 		return time.Time{}, usage(fmt.Errorf("--alert-time %q is no time: it is written as 2026-03-21T12:00:00Z", text))
 	}
 	return at.UTC(), nil
-}
-
-// named is the incident that a person means.
-func named(ctx context.Context, store *archive.Store, name string) (string, error) {
-	id, err := store.Resolve(ctx, name)
-	return id, failed(err)
 }
