@@ -110,6 +110,9 @@ func (f *failing) described() {
 // recorded takes the secrets whose newest end of a rotation is a failure.
 func (f *failing) recorded() {
 	x := f.x
+	if len(x.byCheck[estate.CheckRotationEvents]) == 0 {
+		return
+	}
 	watched := map[string]*estate.Standing{}
 	for i := range x.secrets {
 		s := &x.secrets[i]
@@ -158,6 +161,9 @@ func (f *failing) recorded() {
 // listed takes what an inventory lists as overdue and nothing else tells of.
 func (f *failing) listed() {
 	x := f.x
+	if len(x.byCheck[estate.CheckInventory]) == 0 {
+		return
+	}
 	watched := map[string]bool{}
 	for i := range x.secrets {
 		s := x.secrets[i].Secret
