@@ -12,6 +12,9 @@
 //     not fit is counted ("+2 more ↓") and what is cut ends in an ellipsis.
 //   - The size decides how many figures are shown, never how big. The worst is
 //     given room first; the detail always has all of them.
+//   - Of what is to be done exactly one step has a heavy frame, with the whole of
+//     its evidence; what has regressed, is over its time or overdue is louder, and
+//     of everything else at most the sign is coloured.
 //   - Text from outside is stripped of control characters here as well, and in
 //     share mode hosts, account ids and ARNs are masked here and nowhere later.
 package panes
