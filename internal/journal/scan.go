@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -198,7 +199,8 @@ func (c *chain) segment(m *mark, all bool, following int) error {
 		case err != nil:
 			return fmt.Errorf("reading %s at byte %d: %w", name, r.at, err)
 		}
-		if last && !acked(c.at) && !c.whole(raw) {
+		// A segment got its name when it was whole: a first line that is not is damage.
+		if last && !acked(c.at) && c.at > 0 && !c.whole(raw) {
 			c.finish(m, last, size)
 			return nil
 		}
@@ -241,35 +243,48 @@ func openSegment(files fileSystem, name string) (file, int64, error) {
 }
 
 // leftAt is where in this segment the one of that number says that it goes on, -1
-// when it does not tell. Size and hash of the last line tell it both; where they
-// differ, because one of the segments was changed, a line with that hash decides.
+// when it does not tell. Size and hash of the last line tell it both. Where they do
+// not agree, because one of the segments was changed, a line with that hash decides.
 func (c *chain) leftAt(f file, size int64, number int) int64 {
 	h := c.nextHeader(number)
 	if h == nil {
 		return -1
 	}
 	left := h.After.Size
-	begin := max(0, min(left, size)-MaxLine)
-	found := int64(-1)
-	for _, from := range []int64{begin, 0} { // mostly it is near the end
-		for r := newLines(f, from, size); ; {
-			raw, err := r.next()
-			if err != nil && !errors.Is(err, errLong) {
-				break
-			}
-			if l, err := parseLine(raw); err == nil && fmt.Sprintf("%x", l.hash) == h.After.Hash {
-				found = r.at
-				break
-			}
-		}
-		if found >= 0 || from == 0 {
-			break
-		}
+	if left == 0 {
+		return 0 // nothing of this segment could be used
 	}
-	if found >= 0 {
-		return found
+	if _, exact := lineStating(f, max(0, min(left, size)-MaxLine), size, h.After); exact {
+		return left // as nearly always, near the end
+	}
+	if end, _ := lineStating(f, 0, size, h.After); end >= 0 {
+		return end
 	}
 	return left
+}
+
+// lineStating looks from an offset for the first line that states the hash of a
+// spot, and gives where it ends, -1 for none; exact says that one ends at the
+// spot's size.
+func lineStating(f file, from, size int64, s *spot) (end int64, exact bool) {
+	end = -1
+	want := []byte(" " + s.Hash + " ")
+	for r := newLines(f, from, size); ; {
+		raw, err := r.next()
+		if err != nil && !errors.Is(err, errLong) {
+			return end, false // errors of reading are met again when the segment is scanned
+		}
+		label, rest, _ := bytes.Cut(raw, want)
+		if len(rest) == 0 || bytes.IndexByte(label, ' ') >= 0 {
+			continue
+		}
+		if r.at == s.Size {
+			return end, true
+		}
+		if end < 0 {
+			end = r.at
+		}
+	}
 }
 
 // nextHeader is the header of the segment of that number as it stands there, nil
@@ -289,7 +304,7 @@ func (c *chain) nextHeader(number int) *header {
 		return nil
 	}
 	h, _, err := parseHeader(segmentName(number), l)
-	if err != nil || h.After == nil || h.After.Size < 1 {
+	if err != nil || h.After == nil || h.After.Size < 0 {
 		return nil
 	}
 	return &h

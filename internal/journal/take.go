@@ -6,28 +6,22 @@ import (
 	"fmt"
 )
 
-// whole says whether the next line is all right in itself: it chains, has the
-// number that follows, and its signature verifies. Only such lines count behind
-// the mark.
+// whole says whether the next line, not the first of its segment, is all right in
+// itself: it chains, has the number that follows, and its signature verifies. Only
+// such lines count behind the mark.
 func (c *chain) whole(raw []byte) bool {
 	l, err := parseLine(raw)
 	if err != nil {
 		return false
 	}
-	id, key := c.id, c.key
-	if seq, ok := l.number(); ok && seq != c.next || !ok && !l.own() {
+	key := c.key
+	seq, numbered := l.number()
+	if numbered && (seq <= c.seq || seq != c.next && c.before == nil) || !numbered && !l.own() {
 		return false
 	}
 	switch string(l.label) {
 	case headerLabel:
-		h, of, err := parseHeader(segmentName(c.number), l)
-		if err != nil || c.at != 0 || c.known && of != id {
-			return false
-		}
-		id = of
-		if key, _, err = parseKey(h.Key); err != nil {
-			return false
-		}
+		return false // only a first line is one
 	case keyLabel:
 		var n newKey
 		if err := json.Unmarshal(l.payload, &n); err != nil {
@@ -37,7 +31,7 @@ func (c *chain) whole(raw []byte) bool {
 			return false
 		}
 	}
-	return sum(id, c.tip, l.label, l.payload) == l.hash && key != nil && verify(key, l.hash, l.sig) == nil
+	return sum(c.id, c.tip, l.label, l.payload) == l.hash && key != nil && verify(key, l.hash, l.sig) == nil
 }
 
 // take goes on by the line at c.at; raw is nil for one that was too long. acked
