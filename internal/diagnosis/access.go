@@ -99,6 +99,8 @@ func (x *senses) waysInto(e *evidence, c *estate.Component, failed map[string]bo
 			e.proofs = append(e.proofs, t.fact(x))
 		case !t.sure():
 			e.miss(x.why(t.seen))
+		default:
+			e.note(t.fact(x))
 		}
 	}
 	return out

@@ -245,7 +245,7 @@ func (e *evidence) note(f ...Fact) {
 // told are the facts of the finding, the most telling first.
 func (e *evidence) told() []Fact {
 	all := slices.Concat(e.proofs, e.gaps, e.facts)
-	if len(e.proofs)+len(e.facts) == 0 {
+	if !slices.ContainsFunc(all, func(f Fact) bool { return !f.At.IsZero() }) {
 		// What found nothing rests on what was looked at all the same.
 		for _, v := range e.read {
 			all = append(all, e.x.fact(v, v.slot.Last.Key.Check, "read, nothing of the kind", estate.NA))

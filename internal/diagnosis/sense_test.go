@@ -45,10 +45,10 @@ func changed(seen ...estate.Observation) *estate.Readings {
 	return estate.Derive(s.With(seen...), now)
 }
 
-// saw is an observation of five seconds ago.
+// saw is an observation of two seconds ago.
 func saw(id estate.ID, check, item string, data estate.Data) estate.Observation {
 	return estate.Observation{Key: estate.Key{Component: id, Check: check, Item: item}, Source: "test " + check + " of " + string(id),
-		At: ago(5 * time.Second), Interval: 15 * time.Second, Data: data}
+		At: ago(2 * time.Second), Interval: 15 * time.Second, Data: data}
 }
 
 func lost(id estate.ID, check, item string, kind estate.FailureKind, detail string) estate.Observation {
