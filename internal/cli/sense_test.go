@@ -47,6 +47,9 @@ func sensed(t *testing.T) (found diagnosis.Findings, took time.Duration) {
 func TestSensorsTellTheDrillsStory(t *testing.T) {
 	found, took := sensed(t)
 	t.Logf("sensed in %v", took)
+	for _, name := range diagnosis.Names() {
+		t.Logf("%-22s %-9s %s", name, found[name].Stance, found[name].Value)
+	}
 	for name, want := range map[string]struct {
 		stance diagnosis.Stance
 		values []string

@@ -29,8 +29,7 @@ type senses struct {
 
 	changedBy map[string]time.Time // when the sources of changes were read, by source
 
-	faultReads *evidence              // on which faults rest
-	users      map[string][]estate.ID // by secret
+	faultReads *evidence // on which faults rest
 }
 
 func newSenses(r *estate.Readings, now time.Time) *senses {

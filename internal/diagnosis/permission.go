@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"warroom/internal/estate"
 )
@@ -15,7 +16,7 @@ func (x *senses) permissionRole() Finding {
 	e := x.faulty(badRole)
 	all := 0
 	for _, v := range every[estate.Permissions](x, estate.CheckPermissions) {
-		if v.kind() == estate.Missing && x.recent(v.slot) {
+		if f := v.slot.Last.Failure; v.kind() == estate.Missing && strings.HasPrefix(f.Detail, roleGone) && x.recent(v.slot) {
 			e.looks++
 			e.hit("the role of "+x.name(v.owner())+" does not exist", x.lost(v.seen, "Role"))
 			continue
@@ -98,7 +99,7 @@ func (x *senses) permissionPolicy() Finding {
 		e.note(f)
 	}
 	for _, v := range every[estate.Permissions](x, estate.CheckPermissions) {
-		if v.kind() == estate.Missing || !e.look(v.seen) {
+		if !e.look(v.seen) {
 			continue
 		}
 		for _, p := range v.data.Permissions {

@@ -119,19 +119,17 @@ func (x *senses) rotationLogs() Finding {
 	for _, r := range runs {
 		said = append(said, fmt.Sprintf("%s × %s", thousands(r.times), r.text))
 	}
-	text := count(total, "error") + " in 0 runs unread"
+	text := "0 errors"
 	switch {
-	case total == 0:
-		text = "0 errors, 0 runs unread"
 	case len(runs) == 1:
-		text = fmt.Sprintf("%s, all alike: %s; 0 runs unread", count(total, "error"), runs[0].text)
-	default:
-		text = fmt.Sprintf("%s of %s: %s; 0 runs unread", count(total, "error"), count(len(runs), "kind"), few(said, 3))
+		text = count(total, "error") + ", all alike: " + runs[0].text
+	case total > 0:
+		text = fmt.Sprintf("%s of %s: %s", count(total, "error"), count(len(runs), "kind"), few(said, 3))
 	}
 	if len(e.blind) > 0 {
-		return e.finding(Unread, strings.TrimSuffix(strings.TrimSuffix(text, "; 0 runs unread"), ", 0 runs unread")+"; not read: "+few(e.blind, 2))
+		return e.finding(Unread, text+"; not read: "+few(e.blind, 2))
 	}
-	return e.finding(For, text)
+	return e.finding(For, text+"; 0 runs unread")
 }
 
 // errors gathers what rotation functions, events and jobs say went wrong, the most
