@@ -68,7 +68,7 @@ func (m *Model) idle() {
 // remind says where someone was. why is what comes before, if anything does.
 func (m *Model) remind(why string) {
 	b := m.newest
-	if !m.declared() || m.closed() || b == nil {
+	if !m.writing() || m.closed() || b == nil { // who only follows does nothing to be reminded of
 		return
 	}
 	at := m.whereabouts(b)

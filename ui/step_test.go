@@ -22,7 +22,8 @@ func (r *room) read() {
 // arrives brings what was read.
 func (l *loop) arrives() {
 	l.r.read()
-	l.send(fresh(l.m, l.r.w, l.r.now()))
+	l.m.pump.snaps <- l.r.w.snapshot()
+	l.settle()
 }
 
 func old(r *room) time.Time { return r.now().Add(-10 * time.Minute) }

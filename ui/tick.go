@@ -182,7 +182,7 @@ func ownerForm(m *Model) tea.Cmd {
 		var until time.Time
 		if due.text() != "" {
 			t, err := future(due.text(), m.opt.Clock())
-			if err != nil && !t.Equal(i.Due.Truncate(time.Minute)) {
+			if same := !i.Due.IsZero() && t.Equal(i.Due.Truncate(time.Minute)); err != nil && !same {
 				return nil, &fieldError{due, err.Error()}
 			}
 			until = t
