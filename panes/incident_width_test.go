@@ -243,7 +243,7 @@ func TestShareModeMasksEveryTextOfAnIncident(t *testing.T) {
 		}
 		return text(rows)
 	}
-	f := Frame{Width: 1500, Height: 400, Theme: themeOf(t, theme.NoColor), Now: now}
+	f := Frame{Width: 1500, Height: 120, Theme: themeOf(t, theme.NoColor), Now: now}
 	words := map[string]bool{}
 	for _, w := range strings.FieldsFunc(draw(f), func(r rune) bool { return r <= ' ' || strings.ContainsRune("║│,;", r) }) {
 		words[w] = true
@@ -258,7 +258,7 @@ func TestShareModeMasksEveryTextOfAnIncident(t *testing.T) {
 		t.Errorf("of %d planted texts only %d are drawn without share mode, so that this test says little", len(planted), seen)
 	}
 	planting := regexp.MustCompile(`leak\.example|\b10\.\d+\.\d+\.7|\b9\d{11}|arn:aws|bastion-1`)
-	for _, size := range [][2]int{{1500, 400}, {160, 60}, {80, 24}} {
+	for _, size := range [][2]int{{1500, 120}, {160, 40}, {80, 24}} {
 		f.Width, f.Height, f.Share = size[0], size[1], true
 		shut := draw(f)
 		if at := planting.FindStringIndex(shut); at != nil {

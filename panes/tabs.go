@@ -41,9 +41,9 @@ func (f Frame) tabs(list []tab, right spans, n int) spans {
 		out = append(out, span{quiet, count})
 		switch {
 		case t.regressed > 0:
-			out = append(out, span{theme.Fail, fmt.Sprintf(" %s %d", g.Regressed, t.regressed)})
+			return append(out, span{look, " "}, span{theme.Fail, fmt.Sprintf("%s %d ", g.Regressed, t.regressed)})
 		case t.over:
-			out = append(out, span{theme.Fail, " OVER"})
+			return append(out, span{look, " "}, span{theme.Fail, "OVER "})
 		}
 		return append(out, span{look, " "})
 	}
