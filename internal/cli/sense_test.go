@@ -63,7 +63,7 @@ func TestSensorsTellTheDrillsStory(t *testing.T) {
 		"secrets.tested":       {diagnosis.Unread, []string{"2 refused, 7 untested"}},
 		"access.emergency":     {diagnosis.For, []string{"prod/db/monitoring opens PostgreSQL Primary", "no fallback: User Service"}},
 		"rotation.mechanism":   {diagnosis.For, []string{"function rotate-postgres every 14 days, which failed"}},
-		"credential.fate":      {diagnosis.For, []string{"stuck: prod/db/postgres, AWSPENDING stuck", "expired: VALID UNTIL of prod/db/postgres passed 30h ago"}},
+		"credential.fate":      {diagnosis.For, []string{"stuck: prod/db/postgres, AWSPENDING stuck", "expired: VALID UNTIL of prod/db/postgres passed 30h ago", "compromised: no sign, 0 unknown readers"}},
 		"mechanism.automated":  {diagnosis.For, []string{"rotate-postgres"}},
 		"mechanism.manual":     {diagnosis.Against, []string{"tried in vain: RotateSecret of prod/db/postgres by on-call/break-glass"}},
 		"mechanism.delegated":  {diagnosis.Against, nil},

@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,13 +120,13 @@ func TestFates(t *testing.T) {
 		"expired only":                    {[]estate.Observation{unstuck, took}, For, expired, []string{"expired: VALID UNTIL"}},
 		"labels and target disagree":      {[]estate.Observation{unstuck}, For, stuck, []string{"stuck: prod/db/postgres: AWSCURRENT refused by PostgreSQL Replica, AWSPREVIOUS accepted"}},
 		"a stranger read it":              {[]estate.Observation{reads(false)}, For, compromised, []string{"compromised: build/runner-7 read prod/db/postgres 3 times from 198.51.100.9, last 2h ago (no known reader)", "stuck: ", "expired: "}},
-		"known readers only":              {[]estate.Observation{reads(true)}, For, stuck, []string{"not compromised: 0 unknown readers of 1 secret in 24h"}},
+		"known readers only":              {[]estate.Observation{reads(true)}, For, stuck, []string{"compromised: no sign, 0 unknown readers of 1 secret in 24h"}},
 		"nobody said who may":             {[]estate.Observation{unnamed}, For, stuck, []string{"compromised: not known, warroom.yaml names no known readers"}},
 		"reads denied":                    {[]estate.Observation{lost("secrets-manager", estate.CheckSecretReads, dbSecret, estate.Denied, "x")}, For, stuck, []string{"compromised: not known, reads of 1 secret were not read"}},
 		"all well":                        {mended(), Against, "", []string{"neither expired nor stuck; compromised: no sensor"}},
 		"all well and reads denied":       {append(mended(), lost("secrets-manager", estate.CheckSecretReads, dbSecret, estate.Denied, "x")), Unread, "", []string{"Secrets Manager (prod/db/postgres): not permitted"}},
 		"all well and a stranger read it": {append(mended(), reads(false)), For, compromised, []string{"compromised: build/runner-7"}},
-		"all well and only the known did": {append(mended(), reads(true)), Against, "", []string{"not compromised: 0 unknown readers"}},
+		"all well and only the known did": {append(mended(), reads(true)), Against, "", []string{"compromised: no sign, 0 unknown readers"}},
 		"overdue, and its target refuses it": {append(mended(), late,
 			saw("external-api", estate.CheckAPI, "", estate.APIProbe{Secret: "prod/api/external", Code: 401, RateRemaining: -1})), For, expired, []string{"prod/api/external was due 1h ago and is refused by its target"}},
 		"overdue, and its target takes it": {append(mended(), late), Against, "", nil},
@@ -254,38 +253,4 @@ func TestLessons(t *testing.T) {
 	asked(t, changed(revoked), "lesson.revocation", For, "shop.company.com REVOKED", "api.company.com renewal FAILED: CAA_ERROR")
 	asked(t, changed(mended()...), "lesson.rotation", Against)
 	asked(t, changed(lost("secrets-manager", estate.CheckDescribe, dbSecret, estate.Throttled, "")), "lesson.rotation", Unread, "Secrets Manager (prod/db/postgres): throttled")
-}
-
-func TestSignatures(t *testing.T) {
-	for text, want := range map[string]point{
-		"Task timed out after 30 seconds": timedOut, "DB connection timeout": timedOut, "context deadline exceeded": timedOut, "Could not connect to the endpoint URL": timedOut,
-		"lookup db: no such host": unresolved, "dial tcp: lookup db on 10.0.0.2:53: i/o timeout: no such host": unresolved,
-		"connect: connection refused": database, "FATAL: sorry, too many clients already": database, "the provider answered 429 Too Many Requests": rateLimited,
-		"ThrottlingException: Rate exceeded": rateLimited, "AccessDeniedException: Access to KMS is not allowed": badPolicy, "permission denied for database": denied,
-		"setSecret: Unable to log into database with previous, current, or pending secret": partial, "Lambda was unable to decrypt the environment variables": badRole,
-		"something else entirely": "",
-	} {
-		if got := meaning(text); got != want {
-			t.Errorf("%q is %q, not %q", text, got, want)
-		}
-	}
-}
-
-func TestWords(t *testing.T) {
-	if got := gist("[ERROR] 2026-03-14T03:02:45.000Z 5f2b8c1e-0000-4000-8000-000000000000 Task timed out after 30.03 seconds"); got != "Task timed out after 30 seconds" {
-		t.Error(got)
-	}
-	for _, c := range []struct{ got, want string }{
-		{cut("a  b\nc", 9), "a b c"}, {cut("abcdef", 4), "abc…"}, {cut("abcd", 4), "abcd"}, {cut("äöüß", 3), "äö…"},
-		{thousands(1234567), "1,234,567"}, {few([]string{"a", "b", "c"}, 2), "a; b; and 1 more"}, {few([]string{"a", "b"}, 1), "a and 1 more"},
-		{names([]string{"a", "b", "c"}, 2), "a, b and 1 more"}, {percent(0.001), "<1%"}, {percent(0.999), ">99%"},
-		{who("arn:aws:sts::1:assumed-role/deploy/ops"), "deploy/ops"}, {who("arn:aws:iam::1:user/ops"), "ops"}, {function("arn:aws:lambda:eu-west-1:1:function:rotate-db"), "rotate-db"},
-	} {
-		if c.got != c.want {
-			t.Errorf("%q, want %q", c.got, c.want)
-		}
-	}
-	if !slices.Equal(Names()[:2], []string{"rotation.status", "rotation.logs"}) {
-		t.Error(Names()[:2])
-	}
 }

@@ -250,7 +250,11 @@ func (e *evidence) told() []Fact {
 			all = append(all, e.x.fact(v, v.slot.Last.Key.Check, "read, nothing of the kind", estate.NA))
 		}
 	}
-	return slices.Clip(all[:min(len(all), factsKept)])
+	all = slices.Clip(all[:min(len(all), factsKept)])
+	for i := range all {
+		all[i].Name, all[i].Value = cut(all[i].Name, factKept), cut(all[i].Value, factKept)
+	}
+	return all
 }
 
 // finding states a stance with the facts.

@@ -241,9 +241,9 @@ func (x *senses) readFates(e *evidence, add addFate) (watch string) {
 	case judged == 0:
 		return "compromised: not known, warroom.yaml names no known readers"
 	case judged < len(reads):
-		return fmt.Sprintf("not compromised as far as is judged: 0 unknown readers of %s in %s, %s name no known readers", count(judged, "secret"), window, thousands(len(reads)-judged))
+		return fmt.Sprintf("compromised: no sign as far as is judged, 0 unknown readers of %s in %s, %s name no known readers", count(judged, "secret"), window, thousands(len(reads)-judged))
 	}
-	return fmt.Sprintf("not compromised: 0 unknown readers of %s in %s", count(judged, "secret"), window)
+	return fmt.Sprintf("compromised: no sign, 0 unknown readers of %s in %s", count(judged, "secret"), window)
 }
 
 func times(n int) string {

@@ -127,7 +127,7 @@ func (x *senses) changed(c *estate.RecentChange) Fact {
 func who(arn string) string {
 	for _, part := range [...]string{":assumed-role/", ":user/"} {
 		if i := strings.Index(arn, part); i >= 0 {
-			return arn[i+len(part):]
+			return cut(arn[i+len(part):], 80)
 		}
 	}
 	return cut(estate.PlainName(arn), 60)

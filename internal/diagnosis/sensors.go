@@ -43,11 +43,18 @@ func Sense(r *estate.Readings, now time.Time) Findings {
 	return out
 }
 
+// How many runes of a value are kept, of a finding and of a fact.
+const (
+	valueKept = 480
+	factKept  = 240
+)
+
 // ask answers a sensor once a run.
 func (x *senses) ask(name string, sense func(*senses) Finding) Finding {
 	f, done := x.answers[name]
 	if !done {
 		f = sense(x)
+		f.Value = cut(f.Value, valueKept)
 		x.answers[name] = f
 	}
 	return f

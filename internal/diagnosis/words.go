@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"warroom/internal/estate"
 )
@@ -45,19 +47,36 @@ func names(list []string, n int) string {
 	return strings.Join(list[:n], ", ") + fmt.Sprintf(" and %s more", thousands(len(list)-n))
 }
 
-// cut makes a text one line of at most n runes.
+// cut makes a text one line of at most n runes, without control characters: much of
+// what findings quote was written elsewhere.
 func cut(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	if len(s) <= n && plain(s) {
+		return s
+	}
+	if !plain(s) {
+		s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	}
 	runes := 0
 	for i := range s {
-		if runes == n-1 && i < len(s) {
-			if len([]rune(s[i:])) > 1 {
-				return s[:i] + "…"
-			}
+		if runes == n-1 && len(s)-i > utf8.UTFMax || runes == n-1 && utf8.RuneCountInString(s[i:]) > 1 {
+			return s[:i] + "…"
 		}
 		runes++
 	}
 	return s
+}
+
+// plain reports whether a text has no control characters and no two blanks in a row.
+func plain(s string) bool {
+	blank := true
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c == 0x7f || c == 0xc2 || c == ' ' && blank {
+			return false // 0xc2 begins the control characters beyond ASCII, among others
+		}
+		blank = c == ' '
+	}
+	return !blank || s == ""
 }
 
 // percent words a share of 0 to 1; a share above nothing never reads 0%, one below
