@@ -25,7 +25,7 @@ func (s *Session) follow(ctx context.Context, who, standing string) error {
 		return fmt.Errorf("open incident %s to read it: %w", s.id, err)
 	}
 	s.reader = reader
-	s.standing = join(standing, s.standing)
+	s.standing = standing
 	if who == "" {
 		who = writerOf(s.folder)
 	}

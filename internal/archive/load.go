@@ -52,8 +52,8 @@ func (s *Session) load(ctx context.Context, edit func(*incident.Case)) error {
 // holdRunbook holds the runbook in the folder against the one that the incident
 // was declared with. s.mu is held.
 func (s *Session) holdRunbook() {
-	if want := s.fold.State().Declared.Digest; s.standing == "" && want != "" && s.rb.Digest != want {
-		s.standing = "its runbook.yaml is not the one that it was declared with: it was changed since"
+	if want := s.fold.State().Declared.Digest; s.doubt == "" && want != "" && s.rb.Digest != want {
+		s.doubt = "its runbook.yaml is not the one that it was declared with: it was changed since"
 	}
 }
 

@@ -60,7 +60,8 @@ type Session struct {
 	index   index
 	closed  bool
 
-	standing string   // what is wrong as long as the session lasts
+	standing string   // why it is read-only, or behind, as long as the session lasts
+	doubt    string   // why the runbook may not be the one that it was declared with
 	repaired []string // what was repaired on opening, until a person goes on
 	damage   string   // what the last read ran into
 
@@ -84,7 +85,7 @@ func (s *Store) session(id, folder string, rb *runbook.Runbook) *Session {
 		changed: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	session.current = &incident.Case{Folder: folder}
 	if rb == nil {
-		session.rb, session.standing = ownRunbook(folder)
+		session.rb, session.doubt = ownRunbook(folder)
 	}
 	return session
 }
@@ -109,6 +110,14 @@ func (s *Session) ID() string { return s.id }
 
 // Runbook is the one that the incident follows: its own copy.
 func (s *Session) Runbook() *runbook.Runbook { return s.rb }
+
+// RunbookDoubt is why Runbook may not be the one that the incident was declared
+// with; empty when it is.
+func (s *Session) RunbookDoubt() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubt
+}
 
 // Case is how the incident stands. It never holds an event that is not durable.
 func (s *Session) Case() *incident.Case {
@@ -155,9 +164,9 @@ func (s *Session) publish(edit func(*incident.Case)) {
 
 // trouble is what is wrong with the journal, the worst first. s.mu is held.
 func (s *Session) trouble() string {
-	all := []string{s.damage, s.standing}
+	all := []string{s.damage, s.standing, s.doubt}
 	if s.writer != nil { // which tells of damage as well
-		all = []string{s.writer.Trouble(), s.standing}
+		all[0] = s.writer.Trouble()
 	}
 	return join(append(all, s.repaired...)...)
 }
