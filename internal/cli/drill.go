@@ -45,6 +45,9 @@ func newDrillCommand() *cobra.Command {
 			}
 			look.notices = cmd.ErrOrStderr()
 			return onDrill(name, func(cfg *config.Config, world *drill.World) error {
+				if look.alert.IsZero() {
+					look.alert = world.Alert()
+				}
 				return openConsole(cmd.Context(), cfg, look, func(ctx context.Context, end func(error)) error {
 					return serving(ctx, world, end)
 				})
