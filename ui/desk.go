@@ -233,6 +233,7 @@ func (m *Model) opened(msg openedMsg) tea.Cmd {
 	m.opening = ""
 	m.touch()
 	if msg.err != nil {
+		m.stay()
 		m.later(&dialog{
 			title:   "Not done: " + msg.what,
 			body:    []string{plain(msg.err.Error()), "", "Nothing was recorded."},
@@ -248,6 +249,9 @@ func (m *Model) opened(msg openedMsg) tea.Cmd {
 	}
 	if msg.then != nil {
 		cmds = append(cmds, msg.then(m))
+	}
+	if m.leaving {
+		return tea.Quit // the declaration is recorded
 	}
 	return tea.Batch(append(cmds, m.tell())...)
 }

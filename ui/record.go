@@ -106,7 +106,7 @@ func (m *Model) recorded(msg recordedMsg) tea.Cmd {
 // notRecorded says that a batch was not recorded until that is answered. What
 // was queued behind it was pressed in the belief that it was: it waits too.
 func (m *Model) notRecorded(b batch, err error) {
-	m.leaving = false
+	m.stay()
 	lost := []batch{b}
 	rest := m.rec.queue[:0:0]
 	for _, one := range m.rec.queue {
@@ -126,9 +126,6 @@ func (m *Model) notRecorded(b batch, err error) {
 		body = append(body, "not recorded: "+one.what)
 	}
 	body = append(body, "", "None of this has happened as far as the journal knows.")
-	if m.mode == modeDialog && m.dialog.leaves {
-		m.close()
-	}
 	m.later(&dialog{
 		title: "NOT RECORDED", body: body,
 		buttons: []button{{"Leave it", nil}, {"Try again", func(m *Model) tea.Cmd {
@@ -139,6 +136,14 @@ func (m *Model) notRecorded(b batch, err error) {
 			return tea.Batch(cmds...)
 		}}},
 	})
+}
+
+// stay takes back that the console ends once everything is recorded.
+func (m *Model) stay() {
+	if m.mode == modeDialog && m.dialog.leaves {
+		m.close()
+	}
+	m.leaving = false
 }
 
 // slowRecord is how long a batch may take before the footer counts the seconds.
@@ -163,6 +168,9 @@ func (m *Model) recording() string {
 // unrecorded lists what keys did that is not recorded yet.
 func (m *Model) unrecorded() []string {
 	var out []string
+	if m.opening != "" {
+		out = append(out, m.opening)
+	}
 	for i := range m.rec.queue {
 		if !m.rec.queue[i].auto {
 			out = append(out, m.rec.queue[i].what)

@@ -202,6 +202,29 @@ func TestADeclarationThatFailsSaysSo(t *testing.T) {
 	})
 }
 
+func TestQuitWaitsForTheDeclaration(t *testing.T) {
+	bubble(t, func(t *testing.T, r *room) {
+		l := r.start(t)
+		block := make(chan struct{})
+		r.shelf.set(func(s *shelf) { s.blocked = block })
+		l.press("I")
+		l.rest()
+		l.press("enter")
+		l.typed("orders fail")
+		l.press("enter", "enter", "enter", "enter", "enter", "enter", "q")
+		l.sees("Not recorded yet: declaring the incident")
+		l.pass(time.Minute)
+		if l.quit {
+			t.Fatal("it quit before the incident was declared")
+		}
+		close(block)
+		l.settle()
+		if !l.quit || len(r.shelf.told()) != 1 {
+			t.Errorf("quit %v after %q", l.quit, r.shelf.told())
+		}
+	})
+}
+
 func TestTheWriterTellsWhatChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, r *room) {
 		r.read()
