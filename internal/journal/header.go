@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,24 @@ type spot struct {
 	Seq  uint64 `json:"seq"`
 	Hash string `json:"hash"`
 	Size int64  `json:"size"`
+	// Exact says that the line that ends at Size is the one with Hash, as it is but
+	// for damage at the end. It is looked for when it does not.
+	Exact bool `json:"exact"`
+	// Check is a checksum of the others: the size is needed before the chain has come
+	// here and can tell whether this line was changed.
+	Check string `json:"check"`
+}
+
+// newSpot is a spot with its checksum.
+func newSpot(seq uint64, hash [32]byte, size int64, exact bool) *spot {
+	s := &spot{Seq: seq, Hash: hex.EncodeToString(hash[:]), Size: size, Exact: exact}
+	s.Check = s.check()
+	return s
+}
+
+func (s *spot) check() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "warroom journal spot v1 %d %s %d %t", s.Seq, s.Hash, s.Size, s.Exact))
+	return hex.EncodeToString(sum[:8])
 }
 
 // newKey is the payload of the line that introduces the key of those after it, by

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,7 +114,7 @@ func (w *Writer) create() error {
 	if err != nil {
 		return err
 	}
-	w.number, w.tip, w.size = 1, tip, int64(len(text))
+	w.number, w.tip, w.size, w.exact = 1, tip, int64(len(text)), true
 	if err := w.writeHead(mark{w.id, 0, Head{0, tip.tip.hash}, 1, w.size}); err != nil {
 		return err
 	}
@@ -176,7 +177,9 @@ func (w *Writer) open(r *Recovery) error {
 	if damaged != "" {
 		r.tell("%s", damaged)
 	}
-	w.adopt(c, m)
+	if err := w.adopt(c, m); err != nil {
+		return err
+	}
 	w.repair(c, r)
 	w.report(c, r)
 	if w.broken == "" {
@@ -191,7 +194,7 @@ func (w *Writer) open(r *Recovery) error {
 func (c *chain) beyond(m *mark) bool { return c.number > m.segment || c.at > m.size }
 
 // adopt goes on from where the chain stands, with the session's key.
-func (w *Writer) adopt(c *chain, m *mark) {
+func (w *Writer) adopt(c *chain, m *mark) error {
 	w.introduce = c.keyText != w.tip.keyText
 	key, text := w.tip.key, w.tip.keyText
 	w.tip = c.state
@@ -202,6 +205,13 @@ func (w *Writer) adopt(c *chain, m *mark) {
 		w.tip.next = max(w.tip.next, m.head.Seq+1) // a number that was acknowledged is never given again
 		w.number = max(w.number, m.segment)
 	}
+	f, size, err := openSegment(w.files, filepath.Join(w.dir, segmentName(c.number)))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w.exact = stated(f, c.at, size, hex.EncodeToString(c.tip.hash[:])) == c.at
+	return nil
 }
 
 // repair cuts a torn end off.

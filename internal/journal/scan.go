@@ -243,46 +243,34 @@ func openSegment(files fileSystem, name string) (file, int64, error) {
 }
 
 // leftAt is where in this segment the one of that number says that it goes on, -1
-// when it does not tell. Size and hash of the last line tell it both. Where they do
-// not agree, because one of the segments was changed, a line with that hash decides.
+// when it does not tell. Where this segment or that header was changed, the line
+// decides whose hash it names.
 func (c *chain) leftAt(f file, size int64, number int) int64 {
 	h := c.nextHeader(number)
 	if h == nil {
 		return -1
 	}
-	left := h.After.Size
-	if left == 0 {
-		return 0 // nothing of this segment could be used
+	left, sure := h.After.Size, h.After.Check == h.After.check() && h.After.Size >= 0
+	if sure && (!h.After.Exact || stated(f, left, size, h.After.Hash) == left) {
+		return left
 	}
-	if _, exact := lineStating(f, max(0, min(left, size)-MaxLine), size, h.After); exact {
-		return left // as nearly always, near the end
-	}
-	if end, _ := lineStating(f, 0, size, h.After); end >= 0 {
-		return end
+	if found := stated(f, -1, size, h.After.Hash); found >= 0 || !sure {
+		return found
 	}
 	return left
 }
 
-// lineStating looks from an offset for the first line that states the hash of a
-// spot, and gives where it ends, -1 for none; exact says that one ends at the
-// spot's size.
-func lineStating(f file, from, size int64, s *spot) (end int64, exact bool) {
-	end = -1
-	want := []byte(" " + s.Hash + " ")
-	for r := newLines(f, from, size); ; {
+// stated is where the first line ends that states a hash, -1 for none; with at only
+// a line that ends there is one.
+func stated(f file, at, size int64, hash string) int64 {
+	want := []byte(" " + hash + " ")
+	for r := newLines(f, max(0, min(at, size)-MaxLine), size); ; {
 		raw, err := r.next()
-		if err != nil && !errors.Is(err, errLong) {
-			return end, false // errors of reading are met again when the segment is scanned
+		if err != nil && !errors.Is(err, errLong) || at >= 0 && r.at > at {
+			return -1 // errors of reading are met again when the segment is scanned
 		}
-		label, rest, _ := bytes.Cut(raw, want)
-		if len(rest) == 0 || bytes.IndexByte(label, ' ') >= 0 {
-			continue
-		}
-		if r.at == s.Size {
-			return end, true
-		}
-		if end < 0 {
-			end = r.at
+		if label, _, found := bytes.Cut(raw, want); found && bytes.IndexByte(label, ' ') < 0 && (at < 0 || r.at == at) {
+			return r.at
 		}
 	}
 }
@@ -304,7 +292,7 @@ func (c *chain) nextHeader(number int) *header {
 		return nil
 	}
 	h, _, err := parseHeader(segmentName(number), l)
-	if err != nil || h.After == nil || h.After.Size < 0 {
+	if err != nil || h.After == nil {
 		return nil
 	}
 	return &h

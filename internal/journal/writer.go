@@ -40,6 +40,7 @@ type Writer struct {
 	number int     // of the segment that is written
 	seg    file    // nil when it must not be written
 	size   int64   // where the next line goes
+	exact  bool    // the last line ends at size
 	dirty  bool    // there may be bytes behind size
 	broken string  // why the segment must not be gone on with; the next record begins another
 	faults []Fault // to be told by its header
@@ -147,7 +148,7 @@ func (w *Writer) extend(payloads [][]byte) (written bool, err error) {
 	if err := w.seg.Sync(); err != nil {
 		return true, w.breakSegment("syncing it", err)
 	}
-	w.tip, w.size, w.introduce = tip, w.size+int64(len(text)), false
+	w.tip, w.size, w.exact, w.introduce = tip, w.size+int64(len(text)), true, false
 	return true, w.acknowledge()
 }
 
@@ -224,7 +225,7 @@ func (w *Writer) line(text []byte, from state, label string, payload []byte) ([]
 // moveOn begins the next segment with a group. written says that something of the
 // group may be in this one.
 func (w *Writer) moveOn(payloads [][]byte, written bool) error {
-	text, tip, err := w.header(w.number+1, &spot{w.tip.seq, fmt.Sprintf("%x", w.tip.tip.hash), w.size})
+	text, tip, err := w.header(w.number+1, newSpot(w.tip.seq, w.tip.tip.hash, w.size, w.exact))
 	if err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func (w *Writer) moveOn(payloads [][]byte, written bool) error {
 	if len(w.faults) > 0 {
 		w.lasting = damage(w.faults)
 	}
-	w.number, w.tip, w.size, w.introduce = w.number+1, tip, int64(len(text)), false
+	w.number, w.tip, w.size, w.exact, w.introduce = w.number+1, tip, int64(len(text)), true, false
 	w.broken, w.dirty, w.faults = "", false, nil
 	if w.seg, err = w.files.Open(name, os.O_RDWR); err != nil {
 		_ = w.breakSegment("opening it again", err) // for the record after this one
