@@ -247,6 +247,8 @@ func TestLessons(t *testing.T) {
 	sealed := saw("vault-primary", estate.CheckVaultSeal, "", estate.VaultSeal{Initialized: true, Sealed: true})
 	asked(t, changed(sealed), "lesson.seal", For, "Vault Primary is sealed")
 	asked(t, changed(sealed), "network.stores", Against, "Vault Primary is sealed")
+	gone := lost("vault-primary", estate.CheckVaultHealth, "", estate.Refused, "connection refused")
+	asked(t, changed(gone), "network.stores", Against, "Vault Primary: refused")
 	revoked := saw("load-balancer", estate.CheckListeners, "", estate.Listeners{Listeners: []estate.Listener{{Port: 443, Certificates: []estate.ManagedCertificate{
 		{ARN: "arn:aws:acm:eu-west-1:1:certificate/x", Domain: "shop.company.com", Status: "REVOKED", Serial: "aa", NotAfter: now.Add(day)},
 		{ARN: "arn:aws:acm:eu-west-1:1:certificate/y", Domain: "api.company.com", Status: "ISSUED", Serial: "bb", NotAfter: now.Add(day), Renewal: "FAILED", RenewalNote: "CAA_ERROR"}}}}})

@@ -191,9 +191,13 @@ func (x *senses) networkStores() Finding {
 			switch v := x.seenOf(slot); {
 			case v.absent():
 			case v.sure() || answers(v.kind()) && x.recent(slot):
-				good = slot
+				if good == nil || slot.TriedAt().After(good.TriedAt()) {
+					good = slot
+				}
 			case unreachable(v.kind()) && x.recent(slot):
-				out = slot
+				if out == nil || slot.TriedAt().After(out.TriedAt()) {
+					out = slot
+				}
 			default:
 				dark = slot
 			}
@@ -205,6 +209,8 @@ func (x *senses) networkStores() Finding {
 			e.hit(c.Name+" is sealed", x.fact(seal.seen, "Seal status", "SEALED", estate.Fail))
 		case health.sure() && health.data.Sealed:
 			e.hit(c.Name+" is sealed", x.fact(health.seen, "Seal status", "SEALED", estate.Fail))
+		case out != nil && (good == nil || out.TriedAt().After(good.TriedAt())):
+			e.hit(c.Name+": "+string(x.seenOf(out).kind()), x.lost(x.seenOf(out), out.Last.Key.Check))
 		case good != nil:
 			well = append(well, c.Name)
 			f := x.fact(x.seenOf(good), good.Last.Key.Check, "reached", estate.OK)
@@ -215,8 +221,6 @@ func (x *senses) networkStores() Finding {
 				f.Value += " in " + t.Round(time.Millisecond).String()
 			}
 			e.note(f)
-		case out != nil:
-			e.hit(c.Name+": "+string(x.seenOf(out).kind()), x.lost(x.seenOf(out), out.Last.Key.Check))
 		case dark != nil:
 			e.miss(x.why(x.seenOf(dark)))
 			e.gaps = append(e.gaps, x.fact(x.seenOf(dark), dark.Last.Key.Check, "", estate.Unknown))
