@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -64,9 +65,9 @@ func TestSendsWhatAPlaceTakes(t *testing.T) {
 		{JSON, map[string]string{"schema": "warroom.update/v1", "text": text}},
 	} {
 		t.Run(string(c.format), func(t *testing.T) {
-			calls := 0
+			var calls atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				calls++
+				calls.Add(1)
 				var got map[string]string
 				if err := json.NewDecoder(r.Body).Decode(&got); err != nil || fmt.Sprint(got) != fmt.Sprint(c.want) {
 					t.Errorf("got %v (%v)", got, err)
@@ -78,8 +79,8 @@ func TestSendsWhatAPlaceTakes(t *testing.T) {
 			}))
 			defer server.Close()
 			s := place(t, server.URL, c.format)
-			if err := s.Send(t.Context(), "bridge", text); err != nil || calls != 1 {
-				t.Errorf("%v, %d calls", err, calls)
+			if err := s.Send(t.Context(), "bridge", text); err != nil || calls.Load() != 1 {
+				t.Errorf("%v, %d calls", err, calls.Load())
 			}
 			if p := s.Places(); len(p) != 1 || p[0].Name != "bridge" || !p[0].Security {
 				t.Errorf("got %+v", p)
@@ -122,15 +123,15 @@ func TestSaysWhatBecameOfIt(t *testing.T) {
 		}, Unclear, "broke"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := 0
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { calls++; c.answer(w, r) }))
+			var calls atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { calls.Add(1); c.answer(w, r) }))
 			defer server.Close()
 			e := failure(t, place(t, server.URL, Slack), c.kind)
 			if !strings.Contains(e.Error(), c.says) {
 				t.Errorf("got %v", e)
 			}
-			if calls != 1 {
-				t.Errorf("%d attempts", calls)
+			if calls.Load() != 1 {
+				t.Errorf("%d attempts", calls.Load())
 			}
 			if want := 30 * time.Second; name == "too many" && e.Wait != want {
 				t.Errorf("waits %s", e.Wait)
@@ -142,11 +143,11 @@ func TestSaysWhatBecameOfIt(t *testing.T) {
 func TestFollowsOnTheSameHostOnly(t *testing.T) {
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the text went to another host") }))
 	defer stranger.Close()
-	arrived := false
+	var arrived atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/moved":
-			arrived = r.Method == http.MethodPost
+			arrived.Store(r.Method == http.MethodPost)
 		case "/away/services/" + canary:
 			http.Redirect(w, r, stranger.URL+r.URL.Path, http.StatusTemporaryRedirect)
 		default:
@@ -154,8 +155,8 @@ func TestFollowsOnTheSameHostOnly(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	if err := place(t, server.URL, Slack).Send(t.Context(), "bridge", "text"); err != nil || !arrived {
-		t.Errorf("%v, arrived %v", err, arrived)
+	if err := place(t, server.URL, Slack).Send(t.Context(), "bridge", "text"); err != nil || !arrived.Load() {
+		t.Errorf("%v, arrived %v", err, arrived.Load())
 	}
 	failure(t, place(t, server.URL+"/away", Slack), Refused)
 }
@@ -235,8 +236,8 @@ func TestRefusesToSend(t *testing.T) {
 }
 
 func TestURLInAFile(t *testing.T) {
-	calls := 0
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
+	var calls atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "hook")
 	s := New([]Place{{Name: "bridge", File: file}})
@@ -246,13 +247,13 @@ func TestURLInAFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(server.URL+"/services/"+canary+"\nnot this\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Send(t.Context(), "bridge", "text"); err != nil || calls != 1 {
-		t.Fatalf("%v, %d calls", err, calls)
+	if err := s.Send(t.Context(), "bridge", "text"); err != nil || calls.Load() != 1 {
+		t.Fatalf("%v, %d calls", err, calls.Load())
 	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if e := failure(t, s, Misconfigured); !strings.Contains(e.Error(), "chmod 600") || calls != 1 {
+	if e := failure(t, s, Misconfigured); !strings.Contains(e.Error(), "chmod 600") || calls.Load() != 1 {
 		t.Errorf("got %v", e)
 	}
 	if err := os.WriteFile(file, []byte(strings.Repeat("x", urlLimit+1)), 0o600); err != nil {
