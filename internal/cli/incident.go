@@ -36,7 +36,8 @@ func newIncidentCommand() *cobra.Command {
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newIncidentListCommand(), newIncidentShowCommand(), newIncidentVerifyCommand(), newIncidentResumeCommand())
+	cmd.AddCommand(newIncidentListCommand(), newIncidentShowCommand(), newIncidentVerifyCommand(), newIncidentReportCommand(),
+		newIncidentResumeCommand())
 	return cmd
 }
 
