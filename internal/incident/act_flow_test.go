@@ -225,6 +225,39 @@ func TestEvidenceOfTheFlowTurns(t *testing.T) {
 	}
 }
 
+func TestTheFateTurnsOnlyForTheWorse(t *testing.T) {
+	fate := func(word, value string) diagnosis.Finding {
+		return diagnosis.Finding{Stance: diagnosis.For, Word: word, Value: value}
+	}
+	tests := []struct {
+		name   string
+		told   string // by a person, where it differs from the finding
+		was    diagnosis.Finding
+		now    diagnosis.Finding
+		turned bool
+	}{
+		{"mended", "", fate("stuck", "AWSPENDING is stuck"), says(diagnosis.Against, "every value works"), false},
+		{"read by a stranger since", "", fate("stuck", "AWSPENDING is stuck"), fate("compromised", "1 unknown reader"), true},
+		{"told already", "", fate("compromised", "1 unknown reader"), fate("compromised", "2 unknown readers"), false},
+		{"marked otherwise with the reader in sight", "stuck", fate("compromised", "1 unknown reader"), fate("compromised", "1 unknown reader"), false},
+		{"marked otherwise, and more readers since", "stuck", fate("compromised", "1 unknown reader"), fate("compromised", "2 unknown readers"), true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := declaredDesk(t)
+			sense := d.board().node("fate").Node.Sense
+			d.f[sense] = test.was
+			d.ok(d.board().Enter(ic, "fate"))
+			d.ok(d.board().Step(ic, test.told))
+			d.notices()
+			d.f[sense] = test.now
+			if turned := d.board().node("fate").Status == NodeIsRegressed; turned != test.turned {
+				t.Errorf("turned: %v", turned)
+			}
+		})
+	}
+}
+
 func joined(ids []string) string {
 	out := ""
 	for _, id := range ids {

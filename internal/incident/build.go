@@ -10,7 +10,9 @@ import (
 )
 
 // Verdicts are the fates of a credential that the flow tells apart.
-var Verdicts = [...]string{"expired", "stuck", "compromised"}
+var Verdicts = [...]string{"expired", "stuck", compromised}
+
+const compromised = "compromised"
 
 // NewBoard puts everything together. s may be nil. Findings of a sensor that is
 // not there are NoSensor. Runbook and findings are not changed, and must not
@@ -103,6 +105,8 @@ func (b *Board) nodeView(n *runbook.Node) NodeView {
 // opposite. Of the main line that is evidence for it that is now against; of a
 // matrix, a possibility that was ruled out and now has evidence. A confirmed cause
 // whose evidence goes away has been mended, and from recovery on so has everything.
+// The fate of the credential is such a cause; it turns when it is worse than told:
+// compromised, which nobody took into account.
 func (b *Board) nodeTurned(n *runbook.Node, done NodeState, f diagnosis.Finding) bool {
 	if !b.open() || !b.State.Recovered.IsZero() {
 		return false
@@ -111,6 +115,8 @@ func (b *Board) nodeTurned(n *runbook.Node, done NodeState, f diagnosis.Finding)
 	switch {
 	case done.Act == NodeRuledOut:
 		return was == diagnosis.Against.String() && f.Stance == diagnosis.For
+	case done.Act == NodeDone && b.tells(n.ID):
+		return f.Stance == diagnosis.For && f.Word == compromised && done.Verdict != compromised && done.Evidence.Value != f.Value
 	case done.Act == NodeDone && n.Group == "":
 		return was == diagnosis.For.String() && f.Stance == diagnosis.Against
 	}

@@ -102,9 +102,9 @@ func (b *Board) gatherRegressed() {
 // main line that is no part of a matrix.
 func (b *Board) tells(id string) bool {
 	last := ""
-	for i := range b.Flow {
-		for j := range b.Flow[i].Nodes {
-			if n := b.Flow[i].Nodes[j].Node; n.Beside == "" && n.Group == "" {
+	for i := range b.Runbook.Flow {
+		for j := range b.Runbook.Flow[i].Nodes {
+			if n := &b.Runbook.Flow[i].Nodes[j]; n.Beside == "" && n.Group == "" {
 				last = n.ID
 			}
 		}
