@@ -171,7 +171,12 @@ func (m *Model) take(p Picture) {
 }
 
 // say shows a message in the footer until the next key or for a while.
-func (m *Model) say(text string) { m.message, m.messageAt = text, m.opt.Clock() }
+func (m *Model) say(text string) {
+	m.message, m.messageAt = text, m.opt.Clock()
+	if m.live.Now.After(m.messageAt) {
+		m.messageAt = m.live.Now
+	}
+}
 
 // name is what a component is called.
 func (m *Model) name(id estate.ID) string {
