@@ -190,24 +190,27 @@ func (s *Session) group() []*entry {
 // settle writes a group, publishes what it made of the incident, and only then
 // says that it is recorded.
 func (s *Session) settle(group []*entry) {
-	before := s.writer.Trouble()
+	s.mu.Lock()
+	writer := s.writer
+	s.mu.Unlock()
+	before := writer.Trouble()
 	var payloads [][]byte
 	for _, e := range group {
 		payloads = append(payloads, e.payloads...)
 	}
-	head, err := s.writer.Append(payloads...)
+	head, err := writer.Append(payloads...)
 	if err != nil {
 		err = fmt.Errorf("record in incident %s: %w", s.id, err)
 	} else if !s.takeGroup(group, head.Seq-uint64(len(payloads))) {
 		s.catchUp()
 	}
 	s.mu.Lock()
-	s.publish(func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(s.writer.Head()) })
+	s.publish(func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(writer.Head()) })
 	s.mu.Unlock()
 	for _, e := range group {
 		e.done <- err
 	}
-	if now := s.writer.Trouble(); err == nil && now != before && now != "" {
+	if now := writer.Trouble(); err == nil && now != before && now != "" {
 		s.tellTrouble(now)
 	}
 }
