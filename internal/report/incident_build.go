@@ -33,7 +33,7 @@ func (r *reading) document(in IncidentInput, s *incident.State) incidentDoc {
 			doc.Updates.Over = some(u.Overdue)
 		}
 	}
-	doc.Exceptions = exceptions(&doc)
+	doc.Exceptions = r.exceptions(&doc)
 	doc.Basis = basisDoc{
 		Verified: in.Journal.Verified && r.broken == "", Problem: in.Journal.Problem, Head: in.Journal.Head, Events: r.count,
 		Records: in.Journal.Records, Files: in.Journal.Files, Signers: []signerDoc{}, Notes: none(slices.Clone(in.Journal.Notes)),
@@ -205,6 +205,9 @@ func (r *reading) flow(b *incident.Board) []flowDoc {
 			if n.Done.IsSettled() {
 				one.Marked = r.marked[n.Node.ID].Marked
 			}
+			if n.Status == incident.NodeIsCurrent && !b.State.Closed.IsZero() {
+				one.State = incident.NodeIsOpen.String() // nobody is at it any more
+			}
 			if n.Status == incident.NodeIsRegressed {
 				one.State += " since it was " + string(n.Done.Act)
 			}
@@ -246,7 +249,7 @@ func standing(v *incident.ItemView) string {
 
 // exceptions lists again what did not go by the list: what was skipped, did not
 // apply, was done against its evidence, or turned afterwards.
-func exceptions(doc *incidentDoc) []exceptionDoc {
+func (r *reading) exceptions(doc *incidentDoc) []exceptionDoc {
 	out := []exceptionDoc{}
 	for i := range doc.Flow {
 		for j := range doc.Flow[i].Nodes {
@@ -265,10 +268,18 @@ func exceptions(doc *incidentDoc) []exceptionDoc {
 	for i := range doc.Checklist {
 		for j := range doc.Checklist[i].Items {
 			item := &doc.Checklist[i].Items[j]
+			state := item.State
+			if at, ok := r.turned[item.ID]; ok && state != incident.ItemIsRegressed.String() {
+				state += ", regressed at " + span(at.Sub(r.t0)).T()
+			}
 			switch item.State {
 			case incident.ItemIsSkipped.String(), incident.ItemIsNA.String(), incident.ItemIsOverridden.String(), incident.ItemIsRegressed.String():
-				out = append(out, exceptionDoc{item.Text, item.State, item.At, item.T, item.By, item.Reason, item.Evidence.Value})
+			default:
+				if state == item.State {
+					continue
+				}
 			}
+			out = append(out, exceptionDoc{item.Text, state, item.At, item.T, item.By, item.Reason, item.Evidence.Value})
 		}
 	}
 	return out

@@ -29,6 +29,7 @@ type reading struct {
 	phaseOf    map[string]string             // phase id, by node and item id
 	verdict    *verdictDoc                   // the one that stands, if it still does at the end
 	marked     map[string]incident.NodeMoved // by node id: how it was settled last
+	turned     map[string]time.Time          // by item id: when its evidence turned last
 	signs      signs
 	gaps       gaps
 	t0         time.Time
@@ -37,7 +38,7 @@ type reading struct {
 func newReading(rb *runbook.Runbook) *reading {
 	r := &reading{
 		rb: rb, hands: map[incident.Role][]handDoc{}, began: map[string]time.Time{}, phaseOf: map[string]string{},
-		marked: map[string]incident.NodeMoved{},
+		marked: map[string]incident.NodeMoved{}, turned: map[string]time.Time{},
 	}
 	for i := range rb.Flow {
 		for j := range rb.Flow[i].Nodes {
@@ -136,6 +137,10 @@ func (r *reading) keep(e incident.Event, due time.Time) {
 		}
 	case incident.ItemMoved:
 		r.begin(d.Item, e.At)
+	case incident.Sensed:
+		if _, known := r.phaseOf[d.Item]; known && d.Regressed {
+			r.turned[d.Item] = e.At
+		}
 	case incident.Noted:
 		r.notes = append(r.notes, saidDoc{r.at(e.At), e.Seq, e.By, d.Text, ""})
 	case incident.Decided:

@@ -226,7 +226,7 @@ func (p *picture) phases(d *incidentDoc, of, name string) {
 		if one.From >= p.scale.end {
 			continue
 		}
-		title := fmt.Sprintf("%s: budget %s to %s, %s", one.Title, one.From.T(), one.To.T(), one.State)
+		title := fmt.Sprintf("%s: budget %s to %s, %s", one.Title, one.From, one.To, one.State)
 		p.Bands = append(p.Bands, band{"budget", title, from, y + 3, max(1, tenth(to-from)), 15})
 		w.put(from-4, one.Title)
 		if one.Began == nil {

@@ -122,9 +122,17 @@ func (t *timeline) append(r *reading, e *incident.Event) {
 		kind = "unreadable"
 	}
 	told := *e
-	if u, ok := e.Data.(incident.Updated); ok { // whole under Updates
-		u.Text = cut(tidy(u.Text), 160)
-		told.Data = u
+	switch d := e.Data.(type) {
+	case incident.Updated: // whole under Updates
+		d.Text = cut(tidy(d.Text), 160)
+		told.Data = d
+	case incident.MeasureMoved: // what was extended or ended is told again
+		for _, m := range r.fold.State().Measures {
+			if m.ID == d.ID && d.Kind == "" {
+				d.Kind, d.What = m.Kind, m.What
+			}
+		}
+		told.Data = d
 	}
 	t.entries = append(t.entries, entryDoc{when: r.at(e.At), Seq: e.Seq, Kind: kind, By: e.By, Text: incident.Tell(&told, r.rb), Events: 1})
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"warroom/internal/incident"
 )
 
 // The words of a report that both Markdown and HTML use: rows of cells, made from
@@ -129,7 +131,7 @@ func (d *incidentDoc) timesSection() section {
 	p := section{ID: "phases", Title: "Phases and their budgets", Head: []string{"Phase", "Budget from T0", "First act", "Done", "Over", "Settled", "State"}, Empty: "The runbook has no phases."}
 	for _, one := range d.Phases {
 		p.Rows = append(p.Rows, []string{
-			fmt.Sprintf("%s %d: %s", one.Of, one.Number, one.Title), fmt.Sprintf("%s to %s", one.From.T(), one.To.T()), one.Began.tOrDash(),
+			fmt.Sprintf("%s %d: %s", one.Of, one.Number, one.Title), fmt.Sprintf("%s to %s", one.From, one.To), one.Began.tOrDash(),
 			one.Done.tOrDash(), one.Over.orDash(), fmt.Sprintf("%d of %d", one.Settled, one.Total), one.State,
 		})
 	}
@@ -289,8 +291,9 @@ func (i *itemDoc) row() []string {
 	if i.Killer {
 		text = "★ " + text
 	}
-	if i.Act != "" && i.Act != state {
-		state = join(", ", state, "last "+i.Act)
+	switch incident.ItemAct(i.Act) {
+	case incident.ItemUndone, incident.ItemReassessed:
+		state = join(", ", state, i.Act)
 	}
 	if !i.Due.IsZero() {
 		due = "due " + i.Due.String()

@@ -41,7 +41,7 @@ func (d *incidentDoc) timelineSection() section {
 		number := fmt.Sprint(e.Seq)
 		if e.Events > 1 {
 			several++
-			number = fmt.Sprintf("%d to %d: %d of one thing", e.Seq, e.Last, e.Events)
+			number = fmt.Sprintf("%d–%d: %s", e.Seq, e.Last, count(e.Events, "event"))
 		}
 		s.Rows = append(s.Rows, []string{e.At.String(), e.T.T(), number, e.Kind, e.By, e.Text})
 	}

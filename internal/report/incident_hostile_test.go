@@ -1,0 +1,310 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"warroom/internal/estate"
+	"warroom/internal/incident"
+	"warroom/internal/runbook"
+)
+
+// attacks are texts that would break a rendering, or become something in it.
+var attacks = []string{
+	"a | b || c", "`code` and ``more``", "```\nfence", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</td></tr></table><h1>x</h1>",
+	"[click](https://evil.example)", "![x](https://evil.example/x.png)", "<https://evil.example>", "see https://evil.example/a?b=c and www.evil.example",
+	"mail me@evil.example, @everyone, #1234", "**bold** _it_ ~~no~~ # head", "- item", "1. item", "> quote", "---", "&lt;b&gt; &amp; &#124;", "$x^2$",
+	"trailing backslash \\", "\\| escaped", "\"><svg onload=alert(1)>", "'; --", "{{.Title}}", "javascript:alert(1)", "</title></svg><script>x</script>",
+	"<!-- comment", "--> end", "]]>", "% \" ' = `",
+}
+
+// unseen are characters that must not come through.
+const unseen = "\x00\x07\x08\x1b[31mred\x1b[0m\x1b]0;title\x07\u202edesrever\u202c\u2066x\u2069\u200b\u200d\ufeff\u009b31m\u0085\u2028"
+
+// hostile has an attack in every text that a person or a system could have written.
+func hostile(t testing.TB) *log {
+	l := &log{t: t, at: t0}
+	n := 0
+	bad := func() string {
+		n++
+		return attacks[n%len(attacks)]
+	}
+	l.add(0, bad(), incident.Declared{
+		ID: bad(), Severity: runbook.SEV1, Summary: bad(), Started: t0.Add(-time.Minute), Environment: bad(), Drill: bad(),
+		Roles: map[incident.Role]string{incident.Commander: bad(), incident.Liaison: bad()}, Runbook: bad(), Digest: bad(),
+	})
+	for range len(attacks) {
+		evidence := incident.Evidence{Stance: "for", Value: bad(), Source: bad(), Typed: bad(), Note: bad(), Link: bad(), With: bad(), Read: l.at}
+		for _, d := range []incident.Data{
+			incident.Noted{Text: bad()}, incident.Decided{Text: bad(), Reason: bad()}, incident.Updated{Text: bad() + "\n" + bad(), To: bad(), Fail: bad()},
+			incident.Updated{Text: bad(), To: bad()}, incident.MeasureMoved{ID: bad(), Act: incident.MeasureOpened, Kind: "other", What: bad(), Who: bad(), Reason: bad()},
+			incident.ReadingChanged{Component: estate.ID(bad()), Name: bad(), From: estate.OK, To: estate.Fail, Word: bad(), Reason: bad()},
+			incident.NodeMoved{Node: "fate", Act: incident.NodeDone, Verdict: bad(), Reason: bad(), Evidence: evidence},
+			incident.NodeMoved{Node: bad(), Act: incident.NodeRuledOut, Reason: bad(), Evidence: evidence},
+			incident.ItemMoved{Item: "immediate.test", Act: incident.ItemOverridden, Reason: bad(), Evidence: evidence},
+			incident.ItemMoved{Item: bad(), Act: incident.ItemSkipped, Reason: bad()}, incident.Sensed{Item: bad(), Ready: true, Evidence: evidence},
+			incident.Assigned{Item: "after.policies", Owner: bad()}, incident.RoleAssigned{Role: incident.Deputy, From: bad(), To: bad()},
+			incident.SeverityChanged{From: runbook.SEV1, To: "SEV2", Reason: bad()}, incident.Recovered{Note: bad()}, incident.JournalMoved{What: bad()},
+			incident.ConsoleMoved{Act: bad(), Host: bad()}, incident.Acked{What: bad()}, incident.Overrun{Phase: bad(), Budget: time.Minute},
+		} {
+			l.add(time.Second, bad(), d)
+		}
+	}
+	return l
+}
+
+// A reader of a table finds as many cells in each row as there are heads: what
+// people typed ends none and begins none.
+func TestNothingBreaksATableOfMarkdown(t *testing.T) {
+	for name, l := range map[string]*log{"rich": rich(t), "hostile": hostile(t)} {
+		cells, rows := 0, 0
+		for line := range strings.Lines(rendered(t, l.report())["md"]) {
+			line = strings.TrimSuffix(line, "\n")
+			if !strings.HasPrefix(line, "|") {
+				cells = 0
+				continue
+			}
+			n := 0
+			for i := range line {
+				if line[i] == '|' && !escaped(line, i) {
+					n++
+				}
+			}
+			if cells == 0 {
+				cells = n
+			}
+			if rows++; n != cells || !strings.HasSuffix(line, " |") {
+				t.Errorf("%s: %d bars, want %d: %s", name, n, cells, line)
+			}
+		}
+		if rows < 100 {
+			t.Errorf("%s: only %d rows", name, rows)
+		}
+	}
+}
+
+func escaped(line string, i int) bool {
+	n := 0
+	for i--; i >= 0 && line[i] == '\\'; i-- {
+		n++
+	}
+	return n%2 == 1
+}
+
+// Nothing in Markdown but what the report itself wrote is markup.
+func TestNothingBecomesMarkupOfMarkdown(t *testing.T) {
+	text := rendered(t, hostile(t).report())["md"]
+	text = strings.ReplaceAll(strings.ReplaceAll(text, apart, "\x01"), "<br>", "\x01")
+	for line := range strings.Lines(text) {
+		body := strings.TrimPrefix(strings.TrimLeft(strings.TrimSuffix(line, "\n"), "#"), "- ")
+		body = strings.TrimSuffix(strings.TrimPrefix(body, "**"), "**")
+		for i := range body {
+			switch body[i] {
+			case '`', '<', '>', '[', ']', '*', '_', '#', '~', '&', '$':
+				if !escaped(body, i) {
+					t.Errorf("%q is markup at %d of %s", body[i], i, body)
+				}
+			}
+		}
+		for _, bare := range []string{"http://", "https://", "www.", "@e"} {
+			if strings.Contains(strings.ToLower(body), bare) {
+				t.Errorf("%q would become a link: %s", bare, body)
+			}
+		}
+	}
+	for in, want := range map[string]string{
+		"1. first": `1\. first`, "- dash": `\- dash`, "+ plus": `\+ plus`, "a - b": "a - b", "1.5 s": `1\.5 s`, "v1.2": "v1.2", "a\nb": "a<br>b",
+		"https://x": "https:<!-- -->//x", "@team": "@<!-- -->team", "#12": `\#<!-- -->12`, "www.x": "www.<!-- -->x", "10:30": "10:30",
+	} {
+		if got := escape(in); got != strings.ReplaceAll(want, "www.<!-- -->", `www\.<!-- -->`) {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+// In HTML there is no element, attribute or address but those of the page itself.
+func TestNothingBecomesMarkupOfHTML(t *testing.T) {
+	quiet, loud := rendered(t, onlyDeclared(t).report())["html"], rendered(t, hostile(t).report())["html"]
+	names := func(text string) map[string]bool {
+		out := map[string]bool{}
+		for _, m := range regexp.MustCompile(`<(/?[a-zA-Z!][a-zA-Z0-9-]*)`).FindAllStringSubmatch(text, -1) {
+			out[strings.ToLower(m[1])] = true
+		}
+		return out
+	}
+	// Elements that only an incident with something in it has.
+	known := names(quiet + "<g></g><path/><line/><ul></ul><li></li>")
+	for name := range names(loud) {
+		if !known[name] {
+			t.Errorf("<%s> came out of a text", name)
+		}
+	}
+	for _, bad := range []string{"<script", " onerror=", " onload=alert(1)>", "src=", "javascript:alert(1)\"", "@import", "url("} {
+		for _, text := range []string{quiet, loud} {
+			markup := regexp.MustCompile(`<[^>]*>|(?s)<style>.*?</style>`).FindAllString(text, -1)
+			if strings.Contains(strings.Join(markup, "\n"), bad) {
+				t.Errorf("%q stands in the page's markup", bad)
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?:href|src|xlink:href)="([^"]*)"`).FindAllStringSubmatch(loud, -1) {
+		if !strings.HasPrefix(m[1], "#") {
+			t.Errorf("the page leads to %s", m[1])
+		}
+	}
+	for _, open := range []string{"table", "tr", "td", "svg", "section", "g", "p", "h3"} {
+		a := len(regexp.MustCompile(`<`+open+`[ >]`).FindAllString(loud, -1))
+		if z := strings.Count(loud, "</"+open+">"); a != z || a == 0 {
+			t.Errorf("%d <%s>, %d </%s>", a, open, z, open)
+		}
+	}
+}
+
+func TestNothingUnseenComesThrough(t *testing.T) {
+	l := onlyDeclared(t)
+	dirty := "be" + unseen + "fore"
+	l.add(time.Second, dirty, incident.Noted{Text: dirty})
+	l.add(time.Second, dirty, incident.Decided{Text: dirty, Reason: dirty})
+	l.add(time.Second, dirty, incident.Updated{Text: dirty + "\n" + dirty, To: dirty})
+	l.add(time.Second, "ic-1", incident.ItemMoved{Item: "immediate.test", Act: incident.ItemTicked, Reason: dirty, Evidence: incident.Evidence{Value: dirty, Link: dirty}})
+	in := l.input()
+	in.Journal.Problem, in.Journal.Head, in.Trouble, in.Journal.Verified = dirty, dirty, dirty, false
+	made, err := NewIncident(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, text := range rendered(t, made) {
+		for i, r := range text {
+			if r != '\n' && (unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029') {
+				t.Fatalf("%s has %U: …%q", format, r, text[max(0, i-20):min(len(text), i+20)])
+			}
+		}
+		if !strings.Contains(text, "bereddesreverx") {
+			t.Errorf("%s lost the text around it", format)
+		}
+		if strings.Contains(text, "[31m") || strings.Contains(text, "0;title") {
+			t.Errorf("%s kept a part of a sequence", format)
+		}
+	}
+}
+
+func TestTextsAreBounded(t *testing.T) {
+	l := onlyDeclared(t)
+	l.add(time.Second, "ic-1", incident.Noted{Text: strings.Repeat("é", 50_000)})
+	note := l.report().doc.Notes[0].Text
+	if n := len([]rune(note)); n != longest || !strings.HasSuffix(note, "…") {
+		t.Errorf("a note of %d runes", n)
+	}
+}
+
+// long is an incident of many events: most of them readings that flap.
+func long(t testing.TB, n int) *log {
+	l := rich(t)
+	for i := 0; len(l.all) < n; i++ {
+		if i%100 == 99 {
+			l.add(time.Second, "ic-2", incident.Noted{Text: fmt.Sprintf("note number %d", i)})
+			continue
+		}
+		from, to := estate.OK, estate.Fail
+		if i/7%2 == 1 {
+			from, to = to, from
+		}
+		l.add(time.Duration(i%5)*time.Second, "", incident.ReadingChanged{
+			Component: estate.ID(fmt.Sprintf("c%d", i%7)), Name: fmt.Sprintf("Component %d", i%7), From: from, To: to, Word: "DOWN", Reason: "no answer"})
+	}
+	return l
+}
+
+func TestALongIncidentIsBoundedAndLosesNothingOfPeople(t *testing.T) {
+	l := long(t, 50_000)
+	made := l.report()
+	counted, notes := 0, 0
+	for i := range made.doc.Timeline {
+		counted += made.doc.Timeline[i].Events
+		if made.doc.Timeline[i].Kind == "note" {
+			notes++
+		}
+	}
+	wantNotes := 0
+	for i := range l.all {
+		if l.all[i].Kind == incident.KindNote {
+			wantNotes++
+		}
+	}
+	if counted != len(l.all) || notes != wantNotes || len(made.doc.Notes) != wantNotes {
+		t.Errorf("%d events of %d, %d and %d notes of %d", counted, len(l.all), notes, len(made.doc.Notes), wantNotes)
+	}
+	if lines := len(made.doc.Timeline); lines > wantNotes+200 {
+		t.Errorf("%d lines", lines)
+	}
+	for format, text := range rendered(t, made) {
+		if len(text) > 1<<20 {
+			t.Errorf("%s has %d bytes", format, len(text))
+		}
+	}
+}
+
+// However readings come, what nobody did has a bound, and every event is counted.
+func TestNoiseIsBoundedHoweverItComes(t *testing.T) {
+	l := onlyDeclared(t)
+	for i := range 6000 {
+		l.add(11*time.Minute, "", incident.ReadingChanged{Component: estate.ID(fmt.Sprintf("c%d", i%3000)), Name: "n", From: estate.OK, To: estate.Fail})
+	}
+	made := l.report()
+	counted := 0
+	for i := range made.doc.Timeline {
+		counted += made.doc.Timeline[i].Events
+	}
+	if lines := len(made.doc.Timeline); counted != len(l.all) || lines > 2*maxNoise+10 {
+		t.Errorf("%d lines for %d of %d events", lines, counted, len(l.all))
+	}
+}
+
+func BenchmarkIncidentReport(b *testing.B) {
+	l := long(b, 50_000)
+	for b.Loop() {
+		l.report()
+	}
+}
+
+func BenchmarkIncidentRender(b *testing.B) {
+	made := long(b, 50_000).report()
+	for format, write := range map[string]func(*bytes.Buffer) error{
+		"md":   func(w *bytes.Buffer) error { return made.Markdown(w) },
+		"html": func(w *bytes.Buffer) error { return made.HTML(w) },
+		"json": func(w *bytes.Buffer) error { return made.JSON(w) },
+	} {
+		b.Run(format, func(b *testing.B) {
+			for b.Loop() {
+				if err := write(new(bytes.Buffer)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	for _, a := range attacks {
+		f.Add(a)
+	}
+	f.Add(unseen)
+	f.Fuzz(func(t *testing.T, s string) {
+		s = tidyLines(s)
+		if got := plainOf("md", escape(s)); got != s {
+			t.Errorf("%q came back as %q", s, got)
+		}
+		if strings.Contains(escape(s), "\n") {
+			t.Errorf("%q is of several lines", escape(s))
+		}
+		if _, err := json.Marshal(s); err != nil {
+			t.Error(err)
+		}
+	})
+}
