@@ -52,7 +52,7 @@ type label struct {
 // Sizes of the picture.
 const (
 	pictureW   = 1100
-	plotLeft   = 112
+	plotLeft   = 126
 	plotRight  = 1086
 	laneTop    = 10
 	laneHeight = 46
@@ -79,7 +79,10 @@ func newScale(d *incidentDoc) scale {
 	acute := end
 	if !d.Recovered.IsZero() {
 		acute = max(span(d.Recovered.Sub(d.Started.Time)), span(time.Minute))
-		acute += acute / 8
+		if closed := span(d.Closed.Sub(d.Started.Time)); !d.Closed.IsZero() && closed < 3*acute {
+			acute = max(acute, closed)
+		}
+		acute += acute / 10
 	}
 	if float64(end) < 1.4*float64(acute) {
 		return scale{end, end, plotRight}
@@ -105,7 +108,7 @@ func tenth(x float64) float64 { return math.Round(x*10) / 10 }
 func (d *incidentDoc) draw() *picture {
 	p := &picture{W: pictureW, Top: laneTop, scale: newScale(d), Title: "Timeline of incident " + d.ID}
 	p.Legend = "Time runs to the right, counted from T0. Wide bars are budgets, narrow bars the time from the first act of a phase to its end, in another colour beyond the budget. " +
-		"Filled marks: done, said, sent. Hollow marks: ruled out, skipped, promised. Crosses: regressed, late or failed. Everything here stands in the tables."
+		"Filled marks: done, said, sent. Hollow marks: ruled out, skipped, undone, noted, promised. Crosses: regressed, not sent, not arrived. Everything here stands in the tables."
 	if p.scale.bend < plotRight {
 		p.Legend += " Right of the dotted line time is drawn closer together."
 	}
@@ -113,7 +116,7 @@ func (d *incidentDoc) draw() *picture {
 	p.phases(d, "flow", "Flow budgets")
 	p.phases(d, "checklist", "List budgets")
 	p.kinds(d, "Flow steps", 'o', "node")
-	p.kinds(d, "Checklist", 'v', "item", "assigned")
+	p.kinds(d, "Checklist", 'v', "item", "assigned", "sensed")
 	p.kinds(d, "Notes, decisions", 's', "note", "decision")
 	p.updates(d)
 	p.measures(d)
@@ -217,34 +220,37 @@ func (p *picture) milestones(d *incidentDoc) {
 func (p *picture) phases(d *incidentDoc, of, name string) {
 	y := p.row(name)
 	w := p.words(y)
+	var done []band
 	for i := range d.Phases {
 		one := &d.Phases[i]
-		if one.Of != of {
+		if one.Of != of || one.From >= p.scale.end {
 			continue
 		}
 		from, to := p.scale.x(one.From), p.scale.x(one.To)
-		if one.From >= p.scale.end {
-			continue
-		}
 		title := fmt.Sprintf("%s: budget %s to %s, %s", one.Title, one.From, one.To, one.State)
-		p.Bands = append(p.Bands, band{"budget", title, from, y + 3, max(1, tenth(to-from)), 15})
+		p.Bands = append(p.Bands, band{"budget", title, from, y + 2, max(1, tenth(to-from)), 17})
 		w.put(from-4, one.Title)
 		if one.Began == nil {
 			continue
 		}
 		end := p.scale.end
-		if one.Done != nil {
+		switch {
+		case one.Done != nil:
 			end = *one.Done
+		case !d.Closed.IsZero():
+			end = span(d.Closed.Sub(d.Started.Time))
 		}
-		a, b := p.scale.x(*one.Began), p.scale.x(end)
+		// Phases are worked on side by side: their bars take turns in two rows.
+		a, b, row := p.scale.x(*one.Began), p.scale.x(end), y+4+7*float64(i%2)
 		in := min(b, max(a, to))
 		if in > a {
-			p.Bands = append(p.Bands, band{"done", title, a, y + 7, tenth(in - a), 7})
+			done = append(done, band{"done", title, a, row, tenth(in - a), 6})
 		}
 		if b > in {
-			p.Bands = append(p.Bands, band{"over", title, in, y + 7, tenth(b - in), 7})
+			done = append(done, band{"over", title, in, row, tenth(b - in), 6})
 		}
 	}
+	p.Bands = append(p.Bands, done...)
 }
 
 // kinds draws the events of some kinds, with their words.
@@ -261,11 +267,15 @@ func (p *picture) kinds(d *incidentDoc, name string, sign byte, kinds ...string)
 		if !known {
 			continue
 		}
-		x, class, what := p.scale.x(e.T), "full", e.Text
+		x, sign, class, what := p.scale.x(e.T), sign, "full", e.Text
 		switch {
+		case strings.HasPrefix(what, "REGRESSED"):
+			sign, class = 'x', "bad"
+		case e.Kind == "sensed":
+			continue // among the readings
 		case strings.Contains(what, ": entered"), strings.HasPrefix(what, "started: "):
 			continue // the step that follows tells
-		case strings.Contains(what, ": ruled out"), strings.HasPrefix(what, "skipped"), strings.HasPrefix(what, "n/a"), e.Kind == "note", e.Kind == "assigned":
+		case strings.Contains(what, ": ruled out"), strings.HasPrefix(what, "skipped"), strings.HasPrefix(what, "n/a"), strings.HasPrefix(what, "undone"), e.Kind == "note", e.Kind == "assigned":
 			class = "hollow"
 		}
 		if at := [2]float64{math.Round(x), float64(len(class))}; drawn[at] && len(drawn) >= maxShapes {
@@ -284,7 +294,7 @@ func shortly(e *entryDoc) string {
 	switch e.Kind {
 	case "node":
 		text, _, _ = strings.Cut(text, ":")
-	case "item", "assigned":
+	case "item", "assigned", "sensed":
 		if _, after, ok := strings.Cut(text, ": "); ok {
 			text, _, _ = strings.Cut(after, ":")
 		}

@@ -43,8 +43,8 @@ func (p *picture) updates(d *incidentDoc) {
 		default:
 			p.mark('d', "full", x, y+10, title)
 		}
-		text := u.State
-		if u.Late != nil {
+		text, _, _ := strings.Cut(u.State, ":")
+		if u.Late != nil && u.To != "" {
 			text = "late by " + u.Late.String()
 		}
 		w.put(x, text)
@@ -67,7 +67,7 @@ func (p *picture) measures(d *incidentDoc) {
 		if !m.Ended.IsZero() {
 			to, class = p.scale.x(span(m.Ended.Sub(d.Started.Time))), "done"
 		}
-		p.Bands = append(p.Bands, band{class, cut(fmt.Sprintf("%s %s: %s, %s", m.ID, m.Kind, m.What, m.State), 300), from, y + 5, max(2, tenth(to-from)), 9})
+		p.Bands = append(p.Bands, band{class, cut(fmt.Sprintf("%s %s: %s, %s", m.ID, m.Kind, m.What, m.State), 300), from, y + 3 + 8*float64(i%2), max(2, tenth(to-from)), 6})
 		text := m.ID
 		if m.Ended.IsZero() {
 			text += " still open"

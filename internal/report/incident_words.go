@@ -123,7 +123,7 @@ func (d *incidentDoc) header() section {
 }
 
 func (d *incidentDoc) timesSection() section {
-	s := section{ID: "times", Title: "Times", Text: []string{"These are the times of this incident, each with how it is counted. They say nothing as a mean over incidents."}}
+	s := section{ID: "times", Title: "Times", Picture: true, Text: []string{"These are the times of this incident, each with how it is counted. They say nothing as a mean over incidents."}}
 	s.Head = []string{"Time", "Length", "Counted as", "Remark"}
 	for _, t := range d.Times {
 		s.Rows = append(s.Rows, []string{t.Title, t.Value.orDash(), t.Formula, t.Note})

@@ -34,7 +34,7 @@ func (d *incidentDoc) flowSection() section {
 }
 
 func (d *incidentDoc) timelineSection() section {
-	s := section{ID: "timeline", Title: "Timeline", Picture: true, Head: []string{"When", "T+", "Event", "Kind", "By", "What"}}
+	s := section{ID: "timeline", Title: "Timeline", Head: []string{"When", "T+", "Event", "Kind", "By", "What"}}
 	several := 0
 	for i := range d.Timeline {
 		e := &d.Timeline[i]
