@@ -6,7 +6,7 @@ import "time"
 type Incident struct {
 	Operator   string    `yaml:"operator" doc:"who is at this console, as the journal names them, for example ic-1; else the login name at this host"`
 	Runbook    string    `yaml:"runbook" path:"true" doc:"the team's own runbook; else the built-in one"`
-	SigningKey string    `yaml:"signing_key" path:"true" doc:"SSH key that signs the journal: an unencrypted private key, or the .pub of one that the SSH agent holds; else one made for this user"`
+	SigningKey string    `yaml:"signing_key" path:"true" doc:"SSH key that signs the journal: an unencrypted private key, or the .pub of one that the SSH agent holds; else one made for the incident"`
 	Updates    []Cadence `yaml:"updates" doc:"how often people are told, where the runbook's intervals do not suit"`
 	Webhooks   []Webhook `yaml:"webhooks" doc:"where status updates can be sent; each goes out by a key press only"`
 }
