@@ -308,3 +308,51 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+// However an incident went, its picture stays within its frame.
+func TestThePictureStaysWithinItsFrame(t *testing.T) {
+	open := onlyDeclared(t)
+	late := onlyDeclared(t) // nobody came back to it for a month
+	late.add(30*24*time.Hour, "ic-1", incident.Recovered{})
+	after := onlyDeclared(t) // an hour, and then a month of work
+	after.add(time.Hour, "ic-1", incident.Recovered{})
+	after.add(30*24*time.Hour, "ic-1", incident.Noted{Text: "mended"})
+	for name, l := range map[string]*log{"rich": rich(t), "hostile": hostile(t), "open": open, "late": late, "after": after} {
+		p := l.report().doc.draw()
+		inside := func(what string, x, y float64) {
+			if x < 0 || x > float64(p.W) || y < 0 || y > float64(p.H) {
+				t.Errorf("%s: %s is at %g,%g of %d,%d", name, what, x, y, p.W, p.H)
+			}
+		}
+		last := -1.0
+		for _, tick := range p.Ticks {
+			inside("tick "+tick.Label, tick.X, 0)
+			if tick.X <= last {
+				t.Errorf("%s: tick %s goes back to %g", name, tick.Label, tick.X)
+			}
+			last = tick.X
+		}
+		for _, b := range p.Bands {
+			inside("band "+b.Title, b.X, b.Y)
+			inside("end of band "+b.Title, b.X+b.W, b.Y+b.H)
+			if b.W <= 0 || b.H <= 0 {
+				t.Errorf("%s: band %s is %g by %g", name, b.Title, b.W, b.H)
+			}
+		}
+		for _, line := range p.Lines {
+			inside("line", line.X1, line.Y1)
+			inside("line", line.X2, line.Y2)
+		}
+		for _, w := range p.Words {
+			wide := wordWidth * float64(len([]rune(w.Label)))
+			if w.Anchor == "end" {
+				wide = -wide
+			}
+			inside("word "+w.Label, w.X, w.Y)
+			inside("end of word "+w.Label, w.X+wide, w.Y)
+		}
+		if n := len(p.Ticks); n < 3 || n > 14 {
+			t.Errorf("%s: %d ticks", name, n)
+		}
+	}
+}

@@ -76,6 +76,9 @@ func newScale(d *incidentDoc) scale {
 			reach(span(u.Sub(d.Started.Time)))
 		}
 	}
+	if d.Closed.IsZero() { // it still runs
+		reach(span(d.MadeAt.Sub(d.Started.Time)))
+	}
 	acute := end
 	if !d.Recovered.IsZero() {
 		acute = max(span(d.Recovered.Sub(d.Started.Time)), span(time.Minute))
