@@ -99,7 +99,7 @@ func TestAnIncidentIsThereAgain(t *testing.T) {
 	first := create(t, s)
 	record(t, first, note("one"), note("two"))
 	c := first.Case()
-	if !c.Writing || c.State.Head != 4 || c.State.Declared.ID != first.ID() || c.State.Counts[incident.KindNote] != 2 || c.Trouble != "" || c.HeadHash == "" {
+	if !c.Writing || c.State.Head != 4 || c.State.Declared.ID != first.ID() || c.State.Counts[incident.KindNote] != 2 || c.Trouble != "" || c.Head == "" {
 		t.Fatalf("the case is %+v with the state %+v", c, c.State)
 	}
 	if err := first.Close(); err != nil {

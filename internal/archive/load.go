@@ -43,7 +43,7 @@ func (s *Session) load(ctx context.Context, edit func(*incident.Case)) error {
 	s.damage = damageOf(s.id, faults)
 	s.holdRunbook()
 	s.publish(func(c *incident.Case) {
-		c.HeadHash = headOf(head)
+		c.Head = headOf(head)
 		edit(c)
 	})
 	return nil

@@ -123,14 +123,14 @@ func TestRecordThatIsGivenUp(t *testing.T) {
 
 func TestADiskThatTakesNothing(t *testing.T) {
 	session := create(t, store(t, Options{}))
-	head := session.Case().HeadHash
+	head := session.Case().Head
 	g := gated(session)
 	g.say("NOT RECORDED: disk full")
 	g.pass <- errors.New("disk full")
 	if err := session.Record(t.Context(), note("lost")); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("recording: %v", err)
 	}
-	if c := session.Case(); !strings.Contains(c.Trouble, "NOT RECORDED") || c.State.Counts[incident.KindNote] != 0 || c.HeadHash != head {
+	if c := session.Case(); !strings.Contains(c.Trouble, "NOT RECORDED") || c.State.Counts[incident.KindNote] != 0 || c.Head != head {
 		t.Errorf("the case is %+v", c)
 	}
 	// The journal went on in another file: that is told on screen and recorded.
@@ -202,10 +202,10 @@ func (m *moving) Trouble() string {
 func TestRecordsThatTurnOutToBeWritten(t *testing.T) {
 	session := create(t, store(t, Options{}))
 	session.mu.Lock()
-	session.writer = &unsure{recorder: session.writer}
+	session.writer = &unknowing{recorder: session.writer}
 	session.mu.Unlock()
 	err := session.Record(t.Context(), note("unsure"))
-	if !errors.Is(err, journal.ErrUnknown) {
+	if !errors.Is(err, incident.ErrUnsure) || !errors.Is(err, journal.ErrUnknown) || strings.Count(err.Error(), "not known") != 1 {
 		t.Fatalf("recording: %v", err)
 	}
 	if got := session.Case().State.Counts[incident.KindNote]; got != 0 {
@@ -221,13 +221,13 @@ func TestRecordsThatTurnOutToBeWritten(t *testing.T) {
 	}
 }
 
-// unsure writes the first group and cannot tell.
-type unsure struct {
+// unknowing writes the first group and cannot tell.
+type unknowing struct {
 	recorder
 	once sync.Once
 }
 
-func (u *unsure) Append(payloads ...[]byte) (head journal.Head, err error) {
+func (u *unknowing) Append(payloads ...[]byte) (head journal.Head, err error) {
 	head, err = u.recorder.Append(payloads...)
 	u.once.Do(func() { head, err = journal.Head{}, journal.ErrUnknown })
 	return head, err
@@ -298,5 +298,28 @@ func TestARunbookThatCannotBeUsedAnyMore(t *testing.T) {
 			t.Errorf("%s: there is no runbook", name)
 		}
 		_ = again.Close()
+	}
+}
+
+// A declaration of which nobody knows whether it is recorded keeps its folder, and
+// says so.
+func TestADeclarationThatMayBeRecordedIsKept(t *testing.T) {
+	s := store(t, Options{})
+	s.wrap = func(w recorder) recorder { return &unknowing{recorder: w} }
+	_, err := s.Create(t.Context(), declaration(), runbook.Guide())
+	if !errors.Is(err, incident.ErrUnsure) {
+		t.Fatalf("declaring: %v", err)
+	}
+	ids, _ := s.ids()
+	if len(ids) != 1 {
+		t.Fatalf("there are %v", ids)
+	}
+	folder, _ := s.Folder(ids[0])
+	if !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "incident show "+ids[0]) {
+		t.Errorf("the error does not tell of the folder: %v", err)
+	}
+	s.wrap = nil
+	if c := open(t, s, ids[0]).Case(); !c.State.IsDeclared() {
+		t.Errorf("it was written, and opens as %+v", c)
 	}
 }

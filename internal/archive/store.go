@@ -32,6 +32,8 @@ type Store struct {
 	root    string
 	options Options
 	host    string
+
+	wrap func(recorder) recorder // a test's, around every journal that is written
 }
 
 // DefaultRoot is where incidents are kept: warroom/incidents in the XDG state
@@ -79,7 +81,8 @@ const declareTries = 10_000
 
 // Create begins an incident with its declaration, whose ID is given here, and
 // returns once both are durable. rb is the runbook that it will follow, also when
-// the team's changes.
+// the team's changes. After an error nothing is left of it, but for one that is
+// incident.ErrUnsure: then its folder is kept, and the error names it.
 func (s *Store) Create(ctx context.Context, declared incident.Event, rb *runbook.Runbook) (*Session, error) {
 	data, ok := declared.Data.(incident.Declared)
 	if !ok {
@@ -101,9 +104,10 @@ func (s *Store) Create(ctx context.Context, declared incident.Event, rb *runbook
 	declared.Data = data
 	if err := session.Record(ctx, declared, session.moved("opened")); err != nil {
 		_ = session.end("")
-		if !errors.Is(err, journal.ErrUnknown) {
-			s.discard(id, folder)
+		if errors.Is(err, incident.ErrUnsure) {
+			return nil, fmt.Errorf("declare incident %s: %w; its folder %s is kept: `warroom incident show %s` tells whether it is declared", id, err, folder, id)
 		}
+		s.discard(id, folder)
 		return nil, fmt.Errorf("declare incident %s: %w", id, err)
 	}
 	return session, nil

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,9 @@ func (s *Session) write(writer recorder, recovery *journal.Recovery) error {
 		return fmt.Errorf("read the journal of incident %s: %w", s.id, err)
 	}
 	s.reader, s.writer = reader, writer
+	if wrap := s.store.wrap; wrap != nil {
+		s.writer = wrap(writer)
+	}
 	look := s.store.options.look
 	if look == nil {
 		look = looks(s.store.options.Clock)
@@ -46,7 +50,7 @@ func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *
 		_ = writer.Close()
 		return err
 	}
-	err := s.load(ctx, func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(writer.Head()) })
+	err := s.load(ctx, func(c *incident.Case) { c.Writing, c.Head = true, headOf(writer.Head()) })
 	if err != nil {
 		_ = s.end("")
 		return err
@@ -66,7 +70,7 @@ func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *
 
 // Record makes events durable, in order and together, and returns when they are:
 // the Case that Next returns then holds them. Their Seq and At are given here.
-// After an error none of them is recorded, but for one that is journal.ErrUnknown:
+// After an error none of them is recorded, but for one that is incident.ErrUnsure:
 // then the timeline shows later whether they are.
 func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	if len(events) == 0 {
@@ -94,9 +98,19 @@ func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	case err := <-wanted.done:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("record in incident %s: %w: its disk does not answer: the timeline will show", s.id, journal.ErrUnknown)
+		return fmt.Errorf("record in incident %s: %w: its disk does not answer: the timeline will show", s.id, incident.ErrUnsure)
 	}
 }
+
+// unsure is a journal's error of which it is not known whether anything was
+// recorded, in a form that those can ask for who know nothing of journals.
+type unsure struct{ cause error }
+
+// Error is the cause's text, which says it.
+func (e *unsure) Error() string { return e.cause.Error() }
+
+// Unwrap has errors.Is hold for incident.ErrUnsure and for what the cause is.
+func (e *unsure) Unwrap() []error { return []error{e.cause, incident.ErrUnsure} }
 
 // enqueue stamps and encodes events and puts them in line. The order in line is
 // the order of the journal.
@@ -201,11 +215,14 @@ func (s *Session) settle(group []*entry) {
 	head, err := writer.Append(payloads...)
 	if err != nil {
 		err = fmt.Errorf("record in incident %s: %w", s.id, err)
+		if errors.Is(err, journal.ErrUnknown) {
+			err = &unsure{err}
+		}
 	} else if !s.takeGroup(group, head.Seq-uint64(len(payloads))) {
 		s.catchUp()
 	}
 	s.mu.Lock()
-	s.publish(func(c *incident.Case) { c.Writing, c.HeadHash = true, headOf(writer.Head()) })
+	s.publish(func(c *incident.Case) { c.Writing, c.Head = true, headOf(writer.Head()) })
 	s.mu.Unlock()
 	for _, e := range group {
 		e.done <- err

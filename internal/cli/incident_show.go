@@ -127,7 +127,7 @@ func writeShow(out io.Writer, session *archive.Session, events []incident.Event)
 	head("Runbook", line(session.Runbook().Name))
 	head("Written by", line(c.Writer))
 	head("Folder", c.Folder)
-	head("Head", c.HeadHash)
+	head("Head", c.Head)
 	if len(events) > 0 {
 		fmt.Fprintln(&text)
 	}
@@ -210,7 +210,7 @@ func showDocument(session *archive.Session, events []incident.Event) (any, error
 		Schema: incidentSchema, ID: session.ID(), Severity: string(s.Severity), Summary: s.Declared.Summary,
 		Environment: s.Declared.Environment, Drill: s.Declared.Drill, Started: timeOrNull(s.Declared.Started), Declared: timeOrNull(s.At),
 		Recovered: timeOrNull(s.Recovered), Closed: timeOrNull(s.Closed), Roles: s.Roles, Verdict: s.Verdict, Measures: []measure{},
-		Runbook: s.Declared.Runbook, Digest: s.Declared.Digest, Writer: c.Writer, Trouble: c.Trouble, Folder: c.Folder, Head: c.HeadHash,
+		Runbook: s.Declared.Runbook, Digest: s.Declared.Digest, Writer: c.Writer, Trouble: c.Trouble, Folder: c.Folder, Head: c.Head,
 		Events: []shownEvent{},
 	}
 	for _, m := range s.Measures {

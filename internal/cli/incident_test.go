@@ -210,7 +210,7 @@ func TestVerifyNamesTheFirstBadRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := session.Case().HeadHash
+	head := session.Case().Head
 	_ = session.Close()
 
 	out, code := run(t, "incident", "verify", id, "--head", head)

@@ -1,16 +1,24 @@
 package incident
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrUnsure is the error of a change of which it is not known whether it was
+// recorded, because the disk failed on the way or did not answer. The timeline
+// shows which; until then it must not be made a second time.
+var ErrUnsure = errors.New("it is not known whether it was recorded")
 
 // Case is an incident as it is kept somewhere: its state, who writes it, and how
 // its journal is. It is immutable.
 type Case struct {
-	State    *State
-	Writing  bool   // this console is its writer
-	Writer   string // who writes it when this console does not: operator, host and process; empty when nobody
-	Trouble  string // what is wrong with its journal, one line; empty when nothing is
-	Folder   string // where it lies
-	HeadHash string // the hash of its last record, for noting elsewhere
+	State   *State
+	Writing bool   // this console is its writer
+	Writer  string // who writes it when this console does not: operator, host and process; empty when nobody
+	Trouble string // what is wrong with its journal, one line; empty when nothing is
+	Folder  string // where it lies
+	Head    string // number and hash of its last record, "42:3f9a…", for noting elsewhere; empty when there is none
 }
 
 // Listed is one incident in a list of them.
