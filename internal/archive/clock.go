@@ -41,14 +41,25 @@ func newStamper(look func() moment) *stamper {
 // set since the last look; 0 when it was not.
 func (s *stamper) stamp() (at time.Time, set time.Duration) {
 	now := s.look()
-	passed := max(0, now.passed-s.seen.passed)
-	if jump := now.wall.Sub(s.seen.wall) - passed; jump.Abs() > clockSlack {
+	if jump := now.wall.Sub(s.seen.wall) - s.since(now); jump.Abs() > clockSlack {
 		set = jump
 	}
-	at = now.wall
-	if at.Before(s.at) {
-		at = s.at.Add(passed)
-	}
+	at = s.reckon(now)
 	s.seen, s.at = now, at
 	return at, set
+}
+
+// now is the time that an event would be stamped with, told without one.
+func (s *stamper) now() time.Time { return s.reckon(s.look()) }
+
+// since is how much time really passed since the last stamp.
+func (s *stamper) since(now moment) time.Duration { return max(0, now.passed-s.seen.passed) }
+
+// reckon is the time of a moment: the wall clock's, or where that stands behind
+// the last stamp, the last stamp's and what passed.
+func (s *stamper) reckon(now moment) time.Time {
+	if now.wall.Before(s.at) {
+		return s.at.Add(s.since(now))
+	}
+	return now.wall
 }

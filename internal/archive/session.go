@@ -126,6 +126,23 @@ func (s *Session) Case() *incident.Case {
 	return s.current
 }
 
+// Now is what time it is for the incident, UTC: what an event that is recorded now
+// carries, also while the wall clock stands behind because it was set back. It is
+// what counts from the incident's times. In a session that follows it is the
+// clock's, but never before the last event.
+func (s *Session) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stamper != nil {
+		return s.stamper.now()
+	}
+	now := s.store.options.Clock().Round(0).UTC()
+	if state := s.current.State; state != nil && now.Before(state.LastAt) {
+		return state.LastAt
+	}
+	return now
+}
+
 // Next waits for a Case that it has not returned yet. What came meanwhile is in
 // it: none is queued. The error is ctx's, or ErrClosed.
 func (s *Session) Next(ctx context.Context) (*incident.Case, error) {
