@@ -55,17 +55,9 @@ func newIncidentShowCommand() *cobra.Command {
 	return cmd
 }
 
-// shownKinds are the kinds that --kind takes.
-var shownKinds = []incident.Kind{
-	incident.KindDeclared, incident.KindSeverity, incident.KindRole, incident.KindRecovered, incident.KindClosed, incident.KindReopened,
-	incident.KindNode, incident.KindItem, incident.KindSensed, incident.KindAssigned, incident.KindNote, incident.KindDecision,
-	incident.KindUpdate, incident.KindMeasure, incident.KindReading, incident.KindOverrun, incident.KindConsole, incident.KindJournal,
-	incident.KindClock, incident.KindAck, incident.KindUnreadable,
-}
-
 func kindNames() []string {
 	var names []string
-	for _, k := range shownKinds {
+	for _, k := range incident.Kinds {
 		names = append(names, string(k))
 	}
 	return names
@@ -75,7 +67,7 @@ func queryOf(kinds []string, text string) (incident.Query, error) {
 	q := incident.Query{Limit: 1000, Text: text}
 	for _, name := range kinds {
 		kind := incident.Kind(strings.TrimSpace(name))
-		if !slices.Contains(shownKinds, kind) {
+		if !slices.Contains(incident.Kinds[:], kind) {
 			return q, usage(fmt.Errorf("--kind %s: there is no such kind of event: use %s", name, strings.Join(kindNames(), ", ")))
 		}
 		q.Kinds = append(q.Kinds, kind)

@@ -52,6 +52,13 @@ const (
 	KindUnreadable Kind = "unreadable" // of a newer version; Data is Unreadable
 )
 
+// Kinds lists every kind, in the order in which they are told of.
+var Kinds = [...]Kind{
+	KindDeclared, KindSeverity, KindRole, KindRecovered, KindClosed, KindReopened, KindNode, KindItem, KindSensed, KindAssigned,
+	KindNote, KindDecision, KindUpdate, KindMeasure, KindReading, KindOverrun, KindConsole, KindJournal, KindClock, KindAck,
+	KindUnreadable,
+}
+
 // Event is one thing that happened. Data is one of the types below, that of Kind.
 type Event struct {
 	Seq  uint64    // its number in the journal, from 1; 0 before it was recorded
