@@ -27,9 +27,13 @@ func cadenced(rb *runbook.Runbook, updates []config.Cadence) (*runbook.Runbook, 
 	}
 	for _, u := range updates {
 		entry := cadenceOf(list, u.Severity)
-		for name, d := range map[string]time.Duration{"first": u.First, "scoped": u.Scoped, "every": u.Every, "relax_after": u.Relax} {
-			if d != 0 {
-				set(entry, name, d.String())
+		// In this order, whatever run it is: the text's digest names the runbook.
+		for _, one := range []struct {
+			name string
+			d    time.Duration
+		}{{"first", u.First}, {"scoped", u.Scoped}, {"every", u.Every}, {"relax_after", u.Relax}} {
+			if one.d != 0 {
+				set(entry, one.name, one.d.String())
 			}
 		}
 	}

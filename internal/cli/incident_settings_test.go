@@ -59,6 +59,23 @@ func TestIntervalsOfTheConfiguration(t *testing.T) {
 	}
 }
 
+// The same configuration gives the same runbook each time: its digest names it.
+func TestIntervalsOfTheConfigurationGiveOneText(t *testing.T) {
+	var first *runbook.Runbook
+	for range 20 {
+		got, err := cadenced(runbook.Guide(), []config.Cadence{{Severity: "SEV4", First: time.Hour, Scoped: 2 * time.Hour, Every: 4 * time.Hour, Relax: 8 * time.Hour}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = got
+		}
+		if got.Digest != first.Digest || string(got.Source) != string(first.Source) {
+			t.Fatalf("one text:\n%s\nand another:\n%s", first.Source, got.Source)
+		}
+	}
+}
+
 func TestARunbookThatCannotBeUsedIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ours.yaml")
 	if err := os.WriteFile(path, []byte("version: 1\nname: ours\nupdates: nonsense\n"), 0o600); err != nil {
