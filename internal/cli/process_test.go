@@ -41,6 +41,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// processLimit ends a program that a test has lost. It is long because such a
+// program may wait for several screens, each for as long as the driver waits.
+const processLimit = 10 * time.Minute
+
 // program is the command that runs the whole program in a process of its own,
 // with its temporary files in temp.
 func program(t *testing.T, temp string, args ...string) *exec.Cmd {
@@ -49,7 +53,7 @@ func program(t *testing.T, temp string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), processLimit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+temp, "XDG_STATE_HOME="+t.TempDir())

@@ -31,7 +31,7 @@ import (
 
 // Deadline is how long a wait lasts before the test fails. It is generous
 // because tests share a machine; a test that passes never waits for it.
-const Deadline = 20 * time.Second
+const Deadline = 60 * time.Second
 
 // Size is a terminal's size in cells.
 type Size struct{ Width, Height int }
