@@ -54,7 +54,8 @@ func Tell(e *Event, rb *runbook.Runbook) string {
 		if !d.Until.IsZero() {
 			until = "until " + stamp(d.Until)
 		}
-		text = phrase(strings.TrimSpace(fmt.Sprintf("measure %s %s: %s", d.ID, d.Act, d.Kind)), d.What, d.Who, until, d.Reason)
+		// Only the one that opens a measure says what it is.
+		text = phrase(join(": ", fmt.Sprintf("measure %s %s", d.ID, d.Act), string(d.Kind)), d.What, d.Who, until, d.Reason)
 	case ReadingChanged:
 		text = phrase(fmt.Sprintf("%s: %s → %s", d.Name, d.From, d.To), d.Word, d.Reason)
 	case Overrun:
@@ -108,7 +109,12 @@ func tellUpdate(d Updated) string {
 	if !d.Next.IsZero() {
 		next = "next at " + stamp(d.Next)
 	}
-	if d.Fail != "" {
+	switch {
+	case d.State == UpdateSending:
+		return phrase("sending an update to "+d.To, d.Text)
+	case d.State != "":
+		return phrase("NOT KNOWN whether an update reached "+d.To, d.Fail, d.Text)
+	case d.Fail != "":
 		return phrase("update did NOT reach "+d.To, d.Fail, d.Text)
 	}
 	return phrase("update to "+d.To, d.Text, next)

@@ -40,6 +40,8 @@ func TestTellSaysWhatHappenedInOneLine(t *testing.T) {
 		{incident.Updated{Text: "we know", To: "bridge", Next: at}, []string{"update to bridge: we know; next at 2026-03-21 12:00:00Z"}},
 		{incident.Updated{Text: "we know", To: "bridge", Fail: "HTTP 500"}, []string{"NOT reach bridge: HTTP 500"}},
 		{incident.MeasureMoved{ID: "M1", Act: "opened", Kind: incident.MeasureBackupKey, What: "old key", Who: "ops-2", Until: at}, []string{"measure M1 opened: backup key: old key; ops-2; until 2026-03-21"}},
+		{incident.MeasureMoved{ID: "M1", Act: incident.MeasureEnded, Reason: "taken back"}, []string{"measure M1 ended: taken back"}},
+		{incident.MeasureMoved{ID: "M1", Act: incident.MeasureExtended, Until: at, Reason: "not mended"}, []string{"measure M1 extended: until 2026-03-21 12:00:00Z; not mended"}},
 		{incident.ReadingChanged{Name: "Vault", From: estate.OK, To: estate.Fail, Word: "SEALED"}, []string{"Vault: OK → FAIL: SEALED"}},
 		{incident.Overrun{Phase: rb.Flow[0].ID, Budget: 5 * time.Minute}, []string{rb.Flow[0].Title + " is over its budget of 5m"}},
 		{incident.Overrun{Phase: "gone", Budget: 3 * time.Hour}, []string{"phase gone is over its budget of 3h"}},
@@ -58,6 +60,9 @@ func TestTellSaysWhatHappenedInOneLine(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%T: %q, want %q in it", c.data, got, want)
 			}
+		}
+		if strings.Contains(got, "::") || strings.HasSuffix(got, ":") {
+			t.Errorf("%T: says nothing after a colon: %q", c.data, got)
 		}
 		if incident.Tell(&e, nil) == "" {
 			t.Errorf("%T: nothing without a runbook", c.data)
