@@ -148,6 +148,7 @@ type entryDoc struct {
 	Events int    `json:"events"`             // how many events it stands for
 	Until  moment `json:"until,omitzero"`     // of the last of them, when it stands for several
 	Last   uint64 `json:"last_seq,omitempty"` //
+	Act    string `json:"-" report:"key"`     // of a node, an item or evidence: what was done; Text says it to people
 }
 
 type flowDoc struct {

@@ -21,7 +21,7 @@ var attacks = []string{
 	"[click](https://evil.example)", "![x](https://evil.example/x.png)", "<https://evil.example>", "see https://evil.example/a?b=c and www.evil.example",
 	"mail me@evil.example, @everyone, #1234", "**bold** _it_ ~~no~~ # head", "- item", "1. item", "> quote", "---", "&lt;b&gt; &amp; &#124;", "$x^2$",
 	"trailing backslash \\", "\\| escaped", "\"><svg onload=alert(1)>", "'; --", "{{.Title}}", "javascript:alert(1)", "</title></svg><script>x</script>",
-	"<!-- comment", "--> end", "]]>", "% \" ' = `",
+	"1) reboot", "well :smile: :+1:", "since 0123456789abcdef0123456789abcdef01234567", "<!-- comment", "--> end", "]]>", "% \" ' = `",
 }
 
 // unseen are characters that must not come through.
@@ -120,6 +120,10 @@ func TestNothingBecomesMarkupOfMarkdown(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		"1. first": `1\. first`, "- dash": `\- dash`, "+ plus": `\+ plus`, "a - b": "a - b", "1.5 s": `1\.5 s`, "v1.2": "v1.2", "a\nb": "a<br>b",
+		"1) reboot": `1\) reboot`, "12) x": `12\) x`, "(1) x": "(1) x", "a1) x": "a1) x",
+		":smile:": ":<!-- -->smile:", "a :+1: b": "a :<!-- -->+1: b", ":100:": ":<!-- -->100:", ":a:b:": ":<!-- -->a:<!-- -->b:", "03:10:30": "03:10:30", "03:10:30Z: x": "03:10:30Z: x", "db: up": "db: up",
+		"deadbee": "deadbe<!-- -->e", "deadbe": "deadbe", "deadbees": "deadbees", "x_deadbeef": `x\_deadbeef`, "at 0123456789abcDEF.": "at 012345<!-- -->6789ab<!-- -->cDEF.",
+		strings.Repeat("a", 40): strings.Repeat("aaaaaa<!-- -->", 6) + "aaaa", strings.Repeat("a", 41): strings.Repeat("a", 41), "GH-26": "GH-<!-- -->26",
 		"https://x": "https:<!-- -->//x", "@team": "@<!-- -->team", "#12": `\#<!-- -->12`, "www.x": "www.<!-- -->x", "10:30": "10:30",
 	} {
 		if got := escape(in); got != strings.ReplaceAll(want, "www.<!-- -->", `www\.<!-- -->`) {

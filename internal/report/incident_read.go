@@ -162,6 +162,11 @@ func (r *reading) updated(e incident.Event, d incident.Updated, due time.Time) {
 	u := updateDoc{when: r.at(e.At), By: e.By, To: d.To, Promised: moment{due}, Next: moment{d.Next}, Failed: d.Fail, Text: d.Text, State: "on time"}
 	late := e.At.Sub(due)
 	switch {
+	case d.State == incident.UpdateSending:
+		return // what became of it is told by the next one
+	case d.State != "":
+		u.State = "not known whether it arrived"
+		r.updates.Failed++
 	case d.Fail != "":
 		u.State = "did not arrive"
 		r.updates.Failed++

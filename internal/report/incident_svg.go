@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"warroom/internal/incident"
 )
 
 // picture is the timeline drawn, in units of its view box. Everything in it also
@@ -272,13 +274,15 @@ func (p *picture) kinds(d *incidentDoc, name string, sign byte, kinds ...string)
 		}
 		x, sign, class, what := p.scale.x(e.T), sign, "full", e.Text
 		switch {
-		case strings.HasPrefix(what, "REGRESSED"):
+		case e.Kind == "sensed" && (e.Act != actRegressed || e.Events > 1), e.Act == string(incident.NodeEntered), e.Act == string(incident.ItemStarted):
+			continue // among the readings; or the step that follows tells
+		case e.Act == actRegressed:
 			sign, class = 'x', "bad"
-		case e.Kind == "sensed":
-			continue // among the readings
-		case strings.Contains(what, ": entered"), strings.HasPrefix(what, "started: "):
-			continue // the step that follows tells
-		case strings.Contains(what, ": ruled out"), strings.HasPrefix(what, "skipped"), strings.HasPrefix(what, "n/a"), strings.HasPrefix(what, "undone"), e.Kind == "note", e.Kind == "assigned":
+		case e.Kind == "note", e.Kind == "assigned":
+			class = "hollow"
+		}
+		switch e.Act {
+		case string(incident.NodeRuledOut), string(incident.NodeOpened), string(incident.ItemSkipped), string(incident.ItemNA), string(incident.ItemUndone):
 			class = "hollow"
 		}
 		if at := [2]float64{math.Round(x), float64(len(class))}; drawn[at] && len(drawn) >= maxShapes {

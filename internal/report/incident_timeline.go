@@ -121,8 +121,16 @@ func (t *timeline) append(r *reading, e *incident.Event) {
 	if u, ok := e.Data.(incident.Unreadable); ok && u.Kind != "" {
 		kind = "unreadable"
 	}
-	told := *e
+	told, act := *e, ""
 	switch d := e.Data.(type) {
+	case incident.NodeMoved:
+		act = string(d.Act)
+	case incident.ItemMoved:
+		act = string(d.Act)
+	case incident.Sensed:
+		if d.Regressed {
+			act = actRegressed
+		}
 	case incident.Updated: // whole under Updates
 		d.Text = cut(tidy(d.Text), 160)
 		told.Data = d
@@ -134,8 +142,11 @@ func (t *timeline) append(r *reading, e *incident.Event) {
 		}
 		told.Data = d
 	}
-	t.entries = append(t.entries, entryDoc{when: r.at(e.At), Seq: e.Seq, Kind: kind, By: e.By, Text: incident.Tell(&told, r.rb), Events: 1})
+	t.entries = append(t.entries, entryDoc{when: r.at(e.At), Seq: e.Seq, Kind: kind, By: e.By, Text: incident.Tell(&told, r.rb), Events: 1, Act: act})
 }
+
+// actRegressed is the act of evidence that turned after something was settled.
+const actRegressed = "regressed"
 
 // noiseOf says of what an event that nobody made tells, and what it did; no
 // subject of one that a person made or that is told whatever comes.
