@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,42 @@ func TestNothingUnseenComesThrough(t *testing.T) {
 		}
 		if strings.Contains(text, "[31m") || strings.Contains(text, "0;title") {
 			t.Errorf("%s kept a part of a sequence", format)
+		}
+	}
+}
+
+// No control of one character and no mark of direction comes through, wherever a
+// text comes from.
+func TestNoControlOrDirectionComesThroughInJSON(t *testing.T) {
+	var bad []rune
+	for r := rune(0x7f); r <= 0x9f; r++ {
+		bad = append(bad, r)
+	}
+	bad = append(bad, 0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069)
+	l := &log{t: t, at: t0}
+	text := func(r rune) string { return "x" + string(r) + "y" }
+	l.add(0, text(0x9b), incident.Declared{ID: text(0x202e), Severity: runbook.SEV1, Summary: text(0x85), Started: t0, Environment: text(0x9d), Drill: text(0x2066),
+		Roles: map[incident.Role]string{incident.Commander: text(0x90)}, Runbook: text(0x9f), Digest: text(0x9e)})
+	for _, r := range bad {
+		evidence := incident.Evidence{Stance: text(r), Value: text(r), Source: text(r), Typed: text(r), Note: text(r), Link: text(r), With: text(r)}
+		l.add(time.Second, text(r), incident.Noted{Text: text(r)})
+		l.add(time.Second, "", incident.ReadingChanged{Component: estate.ID(text(r)), Name: text(r), From: estate.OK, To: estate.Fail, Word: text(r), Reason: text(r)})
+		l.add(time.Second, "ic-1", incident.NodeMoved{Node: "fate", Act: incident.NodeAct(text(r)), Verdict: text(r), Evidence: evidence})
+		l.add(time.Second, "ic-1", incident.ItemMoved{Item: "immediate.test", Act: incident.ItemAct(text(r)), Evidence: evidence})
+		l.add(time.Second, "ic-1", incident.MeasureMoved{ID: text(r), Act: incident.MeasureOpened, Kind: incident.MeasureKind(text(r)), What: text(r)})
+		l.all = append(l.all, incident.Event{Seq: uint64(len(l.all) + 1), At: l.at, Kind: incident.Kind(text(r)), Data: incident.Unreadable{Kind: incident.Kind(text(r)), Version: 2}})
+	}
+	texts := rendered(t, l.report())
+	var doc any
+	if err := json.Unmarshal([]byte(texts["json"]), &doc); err != nil {
+		t.Fatal(err)
+	}
+	texts["json, decoded"] = fmt.Sprint(doc) // nor as an escape of JSON
+	for format, out := range texts {
+		for i, r := range out {
+			if slices.Contains(bad, r) {
+				t.Fatalf("%s has %U: …%q", format, r, out[max(0, i-40):min(len(out), i+20)])
+			}
 		}
 	}
 }
