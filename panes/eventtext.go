@@ -78,7 +78,12 @@ func (f Frame) tell(b *incident.Board, e *incident.Event) told {
 		t.look, t.text, t.more = theme.Strong, v.Text, [][2]string{{"reason", v.Reason}}
 	case incident.Updated:
 		t.text, t.more = v.Text, [][2]string{{"to", v.To}, {"NOT SENT", v.Fail}, {"next promised", timeOf(v.Next)}}
-		if v.Fail != "" {
+		switch {
+		case v.State == incident.UpdateSending:
+			t.look, t.more[0][0] = theme.Muted, "being sent to"
+		case v.State != "":
+			t.look, t.more[1][0] = theme.Unknown, "NOT KNOWN WHETHER IT ARRIVED"
+		case v.Fail != "":
 			t.look = theme.Fail
 		}
 	case incident.MeasureMoved:

@@ -284,3 +284,26 @@ func (b *Board) Sent(by, text, to, fail string) ([]Event, error) {
 	}
 	return one(by, u), nil
 }
+
+// Sending records that an update is about to go out: before it does, so that one
+// whose console dies is not forgotten. Sent or Unclear tells what became of it.
+func (b *Board) Sending(by, text, to string) ([]Event, error) {
+	return b.unsettled(by, text, to, UpdateSending, "")
+}
+
+// Unclear records that nobody can tell whether an update arrived, and why. It does
+// not count as sent.
+func (b *Board) Unclear(by, text, to, why string) ([]Event, error) {
+	return b.unsettled(by, text, to, UpdateUnclear, first(why, "no answer"))
+}
+
+func (b *Board) unsettled(by, text, to, state, why string) ([]Event, error) {
+	events, err := b.Sent(by, text, to, why)
+	if err != nil {
+		return nil, err
+	}
+	u := events[0].Data.(Updated)
+	u.State, u.Next = state, time.Time{}
+	events[0].Data = u
+	return events, nil
+}

@@ -147,13 +147,27 @@ type Decided struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Updated is a status update that went out.
+// Updated is a status update that went out, is about to, or did not.
 type Updated struct {
 	Text string    `json:"text"`
 	To   string    `json:"to"`   // the webhook's name, or "clipboard"
 	Next time.Time `json:"next"` // when the next one was promised
 	Fail string    `json:"failed,omitempty"`
+	// State is empty when it is told what became of it: it arrived, unless Fail says
+	// why it did not. UpdateSending is told before it goes out, and UpdateUnclear when
+	// nobody can tell whether it arrived; Fail says why then.
+	State string `json:"state,omitempty"`
 }
+
+// States of an update of which it is not told whether it arrived.
+const (
+	UpdateSending = "sending"
+	UpdateUnclear = "unclear"
+)
+
+// Arrived reports whether the update is known to have arrived: only then does it
+// count for the time of the next one.
+func (u Updated) Arrived() bool { return u.State == "" && u.Fail == "" }
 
 // MeasureKind says what a temporary measure is.
 type MeasureKind string

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"warroom/internal/diagnosis"
@@ -53,13 +54,11 @@ func (b *Board) Summary(r *estate.Readings) []string {
 	lines := []string{b.head()}
 	lines = append(lines, prefixed("Impact: ", impact(r, 2))...)
 	lines = append(lines, prefixed("Known: ", b.known(2))...)
-	for _, e := range slices.Backward(s.Decisions) {
-		if d, ok := e.Data.(Decided); ok {
-			lines = append(lines, "Decided "+hour(e.At)+": "+d.Text)
-			break
-		}
-	}
+	lines = append(lines, b.decided(3)...)
 	lines = append(lines, prefixed("Under way: ", b.underWay(3))...)
+	if u, ok := s.Sending.Data.(Updated); ok && b.Now.Sub(s.Sending.At) > time.Minute {
+		lines = append(lines, "Whether the update of "+hour(s.Sending.At)+" reached "+u.To+" is not known.")
+	}
 	if n := len(b.Regressed); n > 0 {
 		lines = append(lines, count(n, "settled step")+" regressed: "+strings.Join(b.titles(b.Regressed), "; "))
 	}
@@ -71,6 +70,18 @@ func (b *Board) Summary(r *estate.Readings) []string {
 		lines = append(lines, "Next update due "+hour(u.Due)+".")
 	}
 	return fit(lines, summaryLines, draftRunes)
+}
+
+// decided are the last decisions, oldest first.
+func (b *Board) decided(most int) []string {
+	all := b.State.Decisions
+	var lines []string
+	for _, e := range all[max(len(all)-most, 0):] {
+		if d, ok := e.Data.(Decided); ok {
+			lines = append(lines, "Decided "+hour(e.At)+": "+d.Text)
+		}
+	}
+	return lines
 }
 
 // head says which incident it is, how bad, and how long it lasts.

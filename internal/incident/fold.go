@@ -102,10 +102,7 @@ func (f *Fold) change(e Event) {
 	case Decided:
 		s.Decisions = keep(s.Decisions, &f.own.decisions, e, maxDecisions)
 	case Updated:
-		if d.Fail == "" {
-			s.Updates++
-			s.LastUpdate, s.NextUpdate = e.At, d.Next
-		}
+		f.updated(e, d)
 	case MeasureMoved:
 		f.measure(e, d)
 	case ReadingChanged:
@@ -148,6 +145,23 @@ func (f *Fold) role(d RoleAssigned) {
 		mine(&s.Roles, &f.own.roles)[d.Role] = d.To
 	case d.Role != Commander: // an incident always has one
 		delete(mine(&s.Roles, &f.own.roles), d.Role)
+	}
+}
+
+// updated counts what arrived. What was being sent waits for its outcome: one to
+// the same place.
+func (f *Fold) updated(e Event, d Updated) {
+	s := &f.state
+	if d.State == UpdateSending {
+		s.Sending = e
+		return
+	}
+	if was, ok := s.Sending.Data.(Updated); ok && was.To == d.To {
+		s.Sending = Event{}
+	}
+	if d.Arrived() {
+		s.Updates++
+		s.LastUpdate, s.NextUpdate = e.At, d.Next
 	}
 }
 

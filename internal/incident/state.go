@@ -33,6 +33,9 @@ type State struct {
 	Updates    int       // status updates that went out
 	LastUpdate time.Time // zero when none did
 	NextUpdate time.Time // when the next one was promised; zero when none was
+	// Sending is the update that was about to go out and of which nothing more was
+	// told: it is under way, or the console ended meanwhile. Zero when there is none.
+	Sending Event
 
 	Counts    map[Kind]int
 	Decisions []Event // the latest, at most 8, oldest first
