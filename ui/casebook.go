@@ -24,12 +24,14 @@ type Casebook interface {
 type Book interface {
 	// Case is the incident as it is recorded now.
 	Case() *incident.Case
-	// Next waits for a case that is newer than the one that it, or Case, returned
-	// last. An error that is not ctx's is shown, and Next is called again a
+	// Next waits for a case that is newer than the one that it returned last; at
+	// first it returns the one of now. An error that is not ctx's is shown, and Next is called again a
 	// second later.
 	Next(ctx context.Context) (*incident.Case, error)
-	// Record makes events durable, all of them or none, and returns when they
-	// are: from then on Case tells of them.
+	// Record makes events durable, in their order, and returns when they are: from
+	// then on Case tells of them. After an error none of them is recorded, but for one
+	// that is incident.ErrUnsure: then some or all of them may be, and the timeline
+	// shows which.
 	Record(ctx context.Context, events ...incident.Event) error
 	// Page reads a part of the timeline.
 	Page(ctx context.Context, q incident.Query) (incident.Page, error)

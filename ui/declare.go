@@ -244,7 +244,7 @@ func cannotReopen(m *Model) string {
 	return ""
 }
 
-// since is a time of day, with its date when that is another one.
+// hourOf is a time of day, with its date when that is another one.
 func hourOf(t, now time.Time) string {
 	if t.UTC().Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
 		return t.UTC().Format("15:04 UTC")

@@ -131,7 +131,7 @@ func (m *Model) scrollNode(by int) {
 	m.flow.detailScroll = max(0, min(m.flow.detailScroll+by, panes.MaxScroll(m.frameOf(b.w, b.h), m.cache.incidentTotal)))
 }
 
-// cannotLookFlow refuses the flow when there is none.
+// cannotLookBoard refuses flow and checklist when there is no runbook.
 func cannotLookBoard(m *Model) string {
 	if m.board == nil {
 		return "no runbook is loaded"

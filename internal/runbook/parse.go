@@ -50,16 +50,6 @@ func Parse(file string, data []byte, sensors []string) (*Runbook, error) {
 	return r, nil
 }
 
-// Cadence is how often an incident of severity s is told about. A severity that
-// is none has that of the worst.
-func (r *Runbook) Cadence(s Severity) Cadence {
-	at := slices.IndexFunc(r.Updates, func(c Cadence) bool { return c.Severity == s })
-	if at < 0 {
-		at = slices.IndexFunc(r.Updates, func(c Cadence) bool { return c.Severity == SEV1 })
-	}
-	return r.Updates[at]
-}
-
 // Node is the node of the flow with this id and its phase; nil when there is
 // none.
 func (r *Runbook) Node(id string) (*FlowPhase, *Node) {
