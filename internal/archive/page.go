@@ -7,13 +7,16 @@ import (
 	"strings"
 
 	"warroom/internal/incident"
+	"warroom/internal/runbook"
 )
 
-// index knows the kind of every record, a byte each, so that a timeline of one
-// kind is found without reading the others.
+// index knows the number and the kind of every record, nine bytes each, so that a
+// timeline of one kind is found without reading the others. Numbers come from the
+// file and may be any: what is held and walked through is as much as there are
+// records, however far apart their numbers are.
 type index struct {
-	codes []byte // codes[seq-1]; 0 where no record of that number is
-	count int
+	seqs  []uint64 // ascending
+	codes []byte   // the kind of each
 }
 
 // coded are the kinds by code, the first being code 1. Others share the code
@@ -39,15 +42,26 @@ func (x *index) add(seq uint64, kind incident.Kind) {
 	if seq <= x.last() {
 		return
 	}
-	for x.last()+1 < seq { // numbers are missing where records are
-		x.codes = append(x.codes, 0)
-	}
-	x.codes = append(x.codes, codeOf(kind))
-	x.count++
+	x.seqs, x.codes = append(x.seqs, seq), append(x.codes, codeOf(kind))
 }
 
-// last is the highest number.
-func (x *index) last() uint64 { return uint64(len(x.codes)) }
+// last is the highest number, 0 when there is none.
+func (x *index) last() uint64 {
+	if len(x.seqs) == 0 {
+		return 0
+	}
+	return x.seqs[len(x.seqs)-1]
+}
+
+// upTo is how many records have that number or a smaller one: the place of the
+// first one behind it.
+func (x *index) upTo(seq uint64) int {
+	at, found := slices.BinarySearch(x.seqs, seq)
+	if found {
+		at++
+	}
+	return at
+}
 
 // Page is a part of the timeline. Searching for a text reads the journal, as far
 // as it must; ctx ends that.
@@ -58,34 +72,38 @@ func (s *Session) Page(ctx context.Context, q incident.Query) (incident.Page, er
 	if err := s.readTo(known.last()); err != nil {
 		return incident.Page{}, err
 	}
-	search := &search{ctx: ctx, session: s, codes: known.codes, lower: strings.ToLower(q.Text)}
-	for _, k := range q.Kinds {
-		search.kinds[codeOf(k)] = true
-	}
-	search.all = len(q.Kinds) == 0
-	limit := min(max(q.Limit, 1), 1000)
-	page := incident.Page{Total: known.count}
-	last := known.last()
-	var err error
-	if q.After > 0 {
-		page.Events, page.Later, err = search.forward(q.After+1, last, limit)
-		if err == nil {
-			page.Earlier, err = search.any(1, min(q.After, last))
-		}
-	} else {
-		end := last
-		if q.Before > 0 {
-			end = min(last, q.Before-1)
-		}
-		page.Events, page.Earlier, err = search.backward(1, end, limit)
-		if err == nil && end < last {
-			page.Later, err = search.any(end+1, last)
-		}
-	}
+	page, err := known.page(ctx, s.records, s.rb, q)
 	if err != nil {
 		return incident.Page{}, fmt.Errorf("read the timeline of incident %s: %w", s.id, err)
 	}
 	return page, nil
+}
+
+// page finds a part of the timeline of which x is the index and read gives the
+// records.
+func (x index) page(ctx context.Context, read source, rb *runbook.Runbook, q incident.Query) (page incident.Page, err error) {
+	search := &search{ctx: ctx, index: x, read: read, rb: rb, lower: strings.ToLower(q.Text), all: len(q.Kinds) == 0}
+	for _, k := range q.Kinds {
+		search.kinds[codeOf(k)] = true
+	}
+	limit := min(max(q.Limit, 1), 1000)
+	all := len(x.seqs)
+	page.Total = all
+	if q.After > 0 {
+		from := x.upTo(q.After)
+		if page.Events, page.Later, err = search.forward(from, all, limit); err == nil {
+			page.Earlier, err = search.any(0, from)
+		}
+		return page, err
+	}
+	end := all
+	if q.Before > 0 {
+		end = x.upTo(q.Before - 1)
+	}
+	if page.Events, page.Earlier, err = search.backward(0, end, limit); err == nil {
+		page.Later, err = search.any(end, all)
+	}
+	return page, err
 }
 
 // readTo reads the journal on where it was not read so far yet: what this session
@@ -102,34 +120,29 @@ func (s *Session) readTo(seq uint64) error {
 	return nil
 }
 
-// search looks for events.
+// search looks for events. It goes by places in the index and not by numbers:
+// there are as many as there are records.
 type search struct {
-	ctx     context.Context
-	session *Session
-	codes   []byte
-	kinds   [256]bool
-	all     bool   // whatever the kind
-	lower   string // the text in lower case; empty for any
+	index
+	ctx   context.Context
+	read  source
+	rb    *runbook.Runbook
+	kinds [256]bool
+	all   bool   // whatever the kind
+	lower string // the text in lower case; empty for any
 }
 
-// wants reports whether the record of a number may match, by its kind.
-func (f *search) wants(seq uint64) bool {
-	code := f.codes[seq-1]
-	return code != 0 && (f.all || f.kinds[code])
-}
+// wants reports whether the record at a place may match, by its kind.
+func (f *search) wants(at int) bool { return f.all || f.kinds[f.codes[at]] }
 
-// backward finds the last events from first to last that match, at most limit of
-// them, in order, and whether there are more before them.
-func (f *search) backward(first, last uint64, limit int) (events []incident.Event, more bool, err error) {
-	for end := last; end >= first && end > 0; {
-		var from uint64
-		var wanted int
-		for from = end; ; from-- { // a stretch that holds a few candidates
-			if f.wants(from) {
+// backward finds the last events from the place first up to before last that
+// match, at most limit of them, in order, and whether there are more before them.
+func (f *search) backward(first, last, limit int) (events []incident.Event, more bool, err error) {
+	for end := last; end > first; {
+		from, wanted := end, 0
+		for from > first && wanted <= limit && end-from < chunk { // a stretch that holds a few candidates
+			if from--; f.wants(from) {
 				wanted++
-			}
-			if from == first || wanted > limit || end-from+1 >= chunk {
-				break
 			}
 		}
 		if wanted > 0 {
@@ -142,24 +155,21 @@ func (f *search) backward(first, last uint64, limit int) (events []incident.Even
 				return slices.Clone(events[over:]), true, nil
 			}
 		}
-		end = from - 1
+		end = from
 	}
 	return events, false, nil
 }
 
-// forward finds the first events from first to last that match, at most limit of
-// them, and whether there are more behind them.
-func (f *search) forward(first, last uint64, limit int) (events []incident.Event, more bool, err error) {
-	for from := first; from <= last; {
-		var end uint64
-		var wanted int
-		for end = from; ; end++ {
+// forward finds the first events from the place first up to before last that
+// match, at most limit of them, and whether there are more behind them.
+func (f *search) forward(first, last, limit int) (events []incident.Event, more bool, err error) {
+	for from := first; from < last; {
+		end, wanted := from, 0
+		for end < last && wanted <= limit && end-from < chunk {
 			if f.wants(end) {
 				wanted++
 			}
-			if end == last || wanted > limit || end-from+1 >= chunk {
-				break
-			}
+			end++
 		}
 		if wanted > 0 {
 			found, err := f.matches(from, end)
@@ -171,33 +181,34 @@ func (f *search) forward(first, last uint64, limit int) (events []incident.Event
 				return slices.Clone(events[:limit]), true, nil
 			}
 		}
-		from = end + 1
+		from = end
 	}
 	return events, false, nil
 }
 
-// any reports whether an event from first to last matches.
-func (f *search) any(first, last uint64) (bool, error) {
+// any reports whether an event from the place first up to before last matches.
+func (f *search) any(first, last int) (bool, error) {
 	if f.lower != "" {
 		events, _, err := f.backward(first, last, 1)
 		return len(events) > 0, err
 	}
-	for seq := first; seq <= last; seq++ {
-		if f.wants(seq) {
+	for at := first; at < last; at++ {
+		if f.wants(at) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// matches reads the events from first to last and keeps those that match.
-func (f *search) matches(first, last uint64) ([]incident.Event, error) {
+// matches reads the events from the place first up to before last and keeps those
+// that match.
+func (f *search) matches(first, last int) ([]incident.Event, error) {
 	var out []incident.Event
-	for from := first; from <= last; {
+	for at := first; at < last; {
 		if err := f.ctx.Err(); err != nil {
 			return nil, err
 		}
-		records, err := f.session.records(from, int(last-from+1))
+		records, err := f.read(f.seqs[at], last-at)
 		if err != nil {
 			return nil, err
 		}
@@ -205,13 +216,19 @@ func (f *search) matches(first, last uint64) ([]incident.Event, error) {
 			break
 		}
 		for _, r := range records {
-			if r.Seq > last {
-				return out, nil
+			for at < last && f.seqs[at] < r.Seq {
+				at++
 			}
-			if from = r.Seq + 1; r.Bad != "" || !f.wants(r.Seq) {
+			if at == last {
+				break
+			}
+			if f.seqs[at] != r.Seq { // a bad record, which is no event
 				continue
 			}
-			if e := decoded(r); f.lower == "" || holds(&e, f.session.rb, f.lower) {
+			if at++; r.Bad != "" || !f.wants(at-1) {
+				continue
+			}
+			if e := decoded(r); f.lower == "" || holds(&e, f.rb, f.lower) {
 				out = append(out, e)
 			}
 		}

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 )
@@ -20,6 +21,10 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("1 hello\n"), bytes.Repeat([]byte("x"), 70), head)
 	f.Add(bytes.Replace(first, []byte(`"1.0"`), []byte(`"2.0"`), 1), second, head)
 	f.Add(bytes.Replace(first, []byte("\n2 "), []byte("\n18446744073709551615 "), 1), second, head)
+	for _, far := range []uint64{2 + mostGap, 3_000_000_000, math.MaxUint64} {
+		leaps, _ := leaping(f, 2, far)
+		f.Add(leaps.content(segmentName(1)), []byte{}, leaps.content(headName))
+	}
 	f.Fuzz(func(t *testing.T, first, second, head []byte) {
 		d := newDisk(1)
 		d.set(segmentName(1), first)
@@ -38,6 +43,9 @@ func FuzzReader(f *testing.F) {
 			err := r.Each(func(record Record) error {
 				if record.Seq <= last || record.Bad != "" && record.Payload != nil {
 					t.Fatalf("record %d after %d: %q, %s", record.Seq, last, record.Payload, record.Bad)
+				}
+				if record.Seq-last > mostGap {
+					t.Fatalf("record %d after %d", record.Seq, last)
 				}
 				last = record.Seq
 				n++

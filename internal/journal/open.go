@@ -202,7 +202,11 @@ func (w *Writer) adopt(c *chain, m *mark) error {
 	w.id, w.number, w.size = c.id, c.number, c.at
 	if m != nil {
 		w.head = *m
-		w.tip.next = max(w.tip.next, m.head.Seq+1) // a number that was acknowledged is never given again
+		if !c.tooFar(m.head.Seq) && !c.tooFar(m.head.Seq+1) {
+			w.tip.next = max(w.tip.next, m.head.Seq+1) // a number that was acknowledged is never given again
+		} else {
+			w.head.head = Head{c.seq, c.tip.hash} // nothing that was acknowledged has that number
+		}
 		w.number = max(w.number, m.segment)
 	}
 	f, size, err := openSegment(w.files, filepath.Join(w.dir, segmentName(c.number)))

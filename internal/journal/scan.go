@@ -49,6 +49,14 @@ type state struct {
 	keyText string
 }
 
+// mostGap is by how much a number may be greater than that of the record before.
+// Numbers are missing where records are, and an incident has far fewer: a greater
+// one is nothing that was ever written here.
+const mostGap = 1 << 20
+
+// tooFar says whether a number is too great to follow.
+func (s *state) tooFar(seq uint64) bool { return seq > s.seq && seq-s.seq > mostGap }
+
 // undo is a state to go back to.
 type undo struct {
 	state

@@ -16,7 +16,7 @@ func (c *chain) whole(raw []byte) bool {
 	}
 	key := c.key
 	seq, numbered := l.number()
-	if numbered && (seq <= c.seq || seq != c.next && c.before == nil) || !numbered && !l.own() {
+	if numbered && (seq <= c.seq || c.tooFar(seq) || seq != c.next && c.before == nil) || !numbered && !l.own() {
 		return false
 	}
 	switch string(l.label) {
@@ -57,6 +57,10 @@ func (c *chain) take(raw []byte, acked bool) error {
 	switch {
 	case numbered && seq <= c.seq, !numbered && !l.own():
 		c.wrong(c.seq+1, fmt.Sprintf("it is signed as %.40q and cannot follow record %d", l.label, c.seq))
+		c.follow(l)
+		return nil
+	case numbered && c.tooFar(seq):
+		c.wrong(c.next, fmt.Sprintf("it has the number %d, and the record before it is %d: no journal leaves out so many", seq, c.seq))
 		c.follow(l)
 		return nil
 	case numbered:
@@ -110,11 +114,13 @@ func (c *chain) takeHeader(l line) error {
 	if !fits {
 		c.wrong(0, "the header of this segment was changed, or does not follow what is before it")
 	}
-	if h.First > c.next && fits && len(h.Faults) == 0 {
+	if fits && c.tooFar(h.First) {
+		c.fault(Fault{Segment: name, What: fmt.Sprintf("its header says that record %d follows, and the one before it is %d: no journal leaves out so many", h.First, c.seq)})
+	} else if h.First > c.next && fits && len(h.Faults) == 0 {
 		c.fault(Fault{Segment: name, What: span(c.next, h.First-1) + " written before this segment and cannot be found"})
 	}
 	if id == c.id && c.at == 0 {
-		if fits {
+		if fits && !c.tooFar(h.First) {
 			c.next = max(c.next, h.First)
 		}
 		if err := c.useKey(h.Key); err != nil {
