@@ -39,6 +39,8 @@ func TestTellSaysWhatHappenedInOneLine(t *testing.T) {
 		{incident.Decided{Text: "fail over", Reason: "lag"}, []string{"fail over: lag"}},
 		{incident.Updated{Text: "we know", To: "bridge", Next: at}, []string{"update to bridge: we know; next at 2026-03-21 12:00:00Z"}},
 		{incident.Updated{Text: "we know", To: "bridge", Fail: "HTTP 500"}, []string{"NOT reach bridge: HTTP 500"}},
+		{incident.Updated{Text: "we know", To: "bridge", State: incident.UpdateSending}, []string{"sending an update to bridge: we know"}},
+		{incident.Updated{Text: "we know", To: "bridge", State: incident.UpdateUnclear, Fail: "no answer"}, []string{"NOT KNOWN whether an update reached bridge: no answer; we know"}},
 		{incident.MeasureMoved{ID: "M1", Act: "opened", Kind: incident.MeasureBackupKey, What: "old key", Who: "ops-2", Until: at}, []string{"measure M1 opened: backup key: old key; ops-2; until 2026-03-21"}},
 		{incident.MeasureMoved{ID: "M1", Act: incident.MeasureEnded, Reason: "taken back"}, []string{"measure M1 ended: taken back"}},
 		{incident.MeasureMoved{ID: "M1", Act: incident.MeasureExtended, Until: at, Reason: "not mended"}, []string{"measure M1 extended: until 2026-03-21 12:00:00Z; not mended"}},

@@ -11,6 +11,7 @@ import (
 // document makes the model of what was read.
 func (r *reading) document(in IncidentInput, s *incident.State) incidentDoc {
 	board := incident.NewBoard(s, in.Runbook, nil, in.Now)
+	r.untold()
 	doc := incidentDoc{
 		Schema: IncidentSchema, MadeAt: moment{in.Now}, ID: s.Declared.ID, Status: "open", Severity: string(s.Severity),
 		Summary: s.Declared.Summary, Environment: s.Declared.Environment, Drill: s.Declared.Drill,

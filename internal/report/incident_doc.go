@@ -116,15 +116,16 @@ type phaseDoc struct {
 }
 
 type updatesDoc struct {
-	Sent   int         `json:"sent"`
-	OnTime int         `json:"on_time"`
-	Late   int         `json:"late"`
-	Missed int         `json:"missed"` // promised, and the incident was closed without it
-	Failed int         `json:"failed"` // did not arrive
-	Worst  *span       `json:"worst"`  // the latest one was late by
-	Due    moment      `json:"due"`    // the next one; null when none is promised
-	Over   *span       `json:"overdue"`
-	List   []updateDoc `json:"list"`
+	Sent    int         `json:"sent"`
+	OnTime  int         `json:"on_time"`
+	Late    int         `json:"late"`
+	Missed  int         `json:"missed"`  // promised, and the incident was closed without it
+	Failed  int         `json:"failed"`  // did not arrive
+	Unclear int         `json:"unclear"` // nobody can tell whether they arrived
+	Worst   *span       `json:"worst"`   // the latest one was late by
+	Due     moment      `json:"due"`     // the next one; null when none is promised
+	Over    *span       `json:"overdue"`
+	List    []updateDoc `json:"list"`
 }
 
 type updateDoc struct {
@@ -132,7 +133,7 @@ type updateDoc struct {
 	By       string `json:"by,omitempty"`
 	To       string `json:"to,omitempty"`
 	Promised moment `json:"promised"`
-	State    string `json:"state"` // on time, late, not promised, did not arrive, never sent
+	State    string `json:"state"` // on time, late, not promised, did not arrive, not known whether it arrived, never sent
 	Late     *span  `json:"late"`
 	Next     moment `json:"next"`
 	Failed   string `json:"failed,omitempty"`

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +25,7 @@ type reading struct {
 	severities []severityDoc
 	hands      map[incident.Role][]handDoc
 	updates    updatesDoc
+	sending    map[string]updateDoc // by place: what was about to go out there
 	notes      []saidDoc
 	decisions  []saidDoc
 	began      map[string]time.Time          // by phase id: the first thing done in it
@@ -37,7 +40,7 @@ type reading struct {
 
 func newReading(rb *runbook.Runbook) *reading {
 	r := &reading{
-		rb: rb, hands: map[incident.Role][]handDoc{}, began: map[string]time.Time{}, phaseOf: map[string]string{},
+		rb: rb, hands: map[incident.Role][]handDoc{}, sending: map[string]updateDoc{}, began: map[string]time.Time{}, phaseOf: map[string]string{},
 		marked: map[string]incident.NodeMoved{}, turned: map[string]time.Time{},
 	}
 	for i := range rb.Flow {
@@ -157,16 +160,24 @@ func (r *reading) begin(id string, at time.Time) {
 	}
 }
 
+const notKnown = "not known whether it arrived"
+
 // updated holds one update against what was promised.
 func (r *reading) updated(e incident.Event, d incident.Updated, due time.Time) {
 	u := updateDoc{when: r.at(e.At), By: e.By, To: d.To, Promised: moment{due}, Next: moment{d.Next}, Failed: d.Fail, Text: d.Text, State: "on time"}
 	late := e.At.Sub(due)
+	delete(r.sending, d.To)
 	switch {
 	case d.State == incident.UpdateSending:
-		return // what became of it is told by the next one
+		u.State, u.Failed = notKnown, "what became of it was not told"
+		r.sending[d.To] = u
+		return // its outcome tells, if there is one
 	case d.State != "":
-		u.State = "not known whether it arrived"
-		r.updates.Failed++
+		u.State = notKnown
+		if u.Failed == "" {
+			u.Failed = "no answer"
+		}
+		r.updates.Unclear++
 	case d.Fail != "":
 		u.State = "did not arrive"
 		r.updates.Failed++
@@ -185,6 +196,15 @@ func (r *reading) updated(e incident.Event, d incident.Updated, due time.Time) {
 		r.updates.OnTime++
 	}
 	r.updates.List = append(r.updates.List, u)
+}
+
+// untold puts the updates in their places of which nothing more was told.
+func (r *reading) untold() {
+	for _, to := range slices.Sorted(maps.Keys(r.sending)) {
+		r.updates.Unclear++
+		r.updates.List = append(r.updates.List, r.sending[to])
+	}
+	slices.SortStableFunc(r.updates.List, func(a, b updateDoc) int { return cmp.Compare(a.T, b.T) })
 }
 
 // node is the title of a node, or its id.

@@ -113,7 +113,7 @@ func tenth(x float64) float64 { return math.Round(x*10) / 10 }
 func (d *incidentDoc) draw() *picture {
 	p := &picture{W: pictureW, Top: laneTop, scale: newScale(d), Title: "Timeline of incident " + d.ID}
 	p.Legend = "Time runs to the right, counted from T0. Wide bars are budgets, narrow bars the time from the first act of a phase to its end, in another colour beyond the budget. " +
-		"Filled marks: done, said, sent. Hollow marks: ruled out, skipped, undone, noted, promised. Crosses: regressed, not sent, not arrived. Everything here stands in the tables."
+		"Filled marks: done, said, sent. Hollow marks: ruled out, skipped, undone, noted, promised. Crosses: regressed, not sent, not known to have arrived. Everything here stands in the tables."
 	if p.scale.bend < plotRight {
 		p.Legend += " Right of the dotted line time is drawn closer together."
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -434,42 +433,6 @@ func TestTheDocumentedReportIsOfThisSchema(t *testing.T) {
 		}
 		if name := f[strings.LastIndex(f, ".")+1:]; !strings.Contains(string(text), "`"+name) && !strings.Contains(string(text), "."+name+"`") {
 			t.Errorf("%s is not described", f)
-		}
-	}
-}
-
-// What is drawn of an event goes by what was done, not by the words that people
-// found for it.
-func TestThePictureGoesByWhatWasDone(t *testing.T) {
-	l := onlyDeclared(t)
-	texts := []string{"db: entered recovery", "started: the failover", "the cache: ruled out", "REGRESSED again, says the shop", "skipped lunch", "undone: all of it"}
-	for _, text := range texts {
-		l.add(time.Minute, "ic-1", incident.Noted{Text: text})
-		l.add(time.Minute, "ic-1", incident.Decided{Text: text + "!"})
-		l.add(time.Minute, "ic-1", incident.ItemMoved{Item: "immediate.test", Act: incident.ItemOverridden, Reason: text + "?"})
-	}
-	l.add(time.Minute, "ic-1", incident.NodeMoved{Node: "logs", Act: incident.NodeEntered, Reason: "looked in"})
-	l.add(time.Minute, "ic-1", incident.ItemMoved{Item: "immediate.test", Act: incident.ItemStarted, Reason: "looked in"})
-	l.add(time.Minute, "ic-1", incident.NodeMoved{Node: "network", Act: incident.NodeRuledOut, Reason: "all answer"})
-	l.add(time.Minute, "ic-1", incident.NodeMoved{Node: "network", Act: incident.NodeOpened, Reason: "one did not"})
-	l.add(time.Minute, "ic-1", incident.ItemMoved{Item: "immediate.test", Act: incident.ItemUndone, Reason: "wrong line"})
-	l.add(time.Minute, "", incident.Sensed{Item: "immediate.test", Regressed: true, Evidence: incident.Evidence{Value: "2 refused"}})
-	shapes := l.report().doc.draw().Shapes
-	classes := func(end string) (out []string) {
-		for _, s := range shapes {
-			if strings.HasSuffix(s.Title, end) {
-				out = append(out, s.Class)
-			}
-		}
-		return out
-	}
-	want := map[string][]string{"looked in": nil, "all answer": {"hollow"}, "one did not": {"hollow"}, "wrong line": {"hollow"}, "2 refused": {"bad"}}
-	for _, text := range texts {
-		want[text], want[text+"!"], want[text+"?"] = []string{"hollow"}, []string{"full"}, []string{"full"}
-	}
-	for end, marks := range want {
-		if got := classes(end); !slices.Equal(got, marks) {
-			t.Errorf("%q is drawn as %q, want %q", end, got, marks)
 		}
 	}
 }

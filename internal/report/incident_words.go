@@ -143,6 +143,9 @@ func (d *incidentDoc) updatesSection() section {
 	u := &d.Updates
 	s := section{ID: "updates", Title: "Status updates", Empty: "No status update was sent."}
 	line := fmt.Sprintf("%d sent, %d on time, %d late, %d promised and never sent, %d did not arrive.", u.Sent, u.OnTime, u.Late, u.Missed, u.Failed)
+	if u.Unclear > 0 {
+		line += fmt.Sprintf(" Of %d it is NOT KNOWN whether they arrived.", u.Unclear)
+	}
 	if u.Worst != nil {
 		line += " The latest came " + u.Worst.String() + " late."
 	}
