@@ -9,13 +9,22 @@ import (
 
 const stanceAgainst = diagnosis.Against
 
-// Step settles the current node with its evidence as it is, and enters the next
-// of the main line. A possibility of a matrix that the evidence speaks against is
-// ruled out; every other node is done. A node whose sensor is unread is refused
-// with the reason, unless it has none; verdict is told on the last node before the
-// matrix and taken from the finding when empty.
-func (b *Board) Step(by, verdict string) ([]Event, error) {
+// Step settles the current node with its evidence as it is, and enters the next:
+// from a side node the one that it hangs off, while that is open, and otherwise the
+// earliest of its phase's main line that is. A possibility of a matrix that the
+// evidence speaks against is ruled out; every other node is done. A node whose
+// sensor is unread is refused with the reason, unless it has none; verdict is told
+// on the last node before the matrix and taken from the finding when empty. What a
+// person has marked as the verdict stays: evidence never replaces it.
+func (b *Board) Step(by, verdict string) ([]Event, error) { return b.StepNoted(by, verdict, "") }
+
+// StepNoted is Step with a person's note of what was seen: the evidence of a node
+// that nothing reads.
+func (b *Board) StepNoted(by, verdict, note string) ([]Event, error) {
 	if err := b.may(&by, false); err != nil {
+		return nil, err
+	}
+	if err := take(field{&note, "the note", maxText, false, false}); err != nil {
 		return nil, err
 	}
 	v := b.node(b.Node)
@@ -25,22 +34,64 @@ func (b *Board) Step(by, verdict string) ([]Event, error) {
 	if v.Finding.Stance == diagnosis.Unread {
 		return nil, refuse("%s is not read (%s): v marks it with a reason", v.Node.Title, first(short(v.Finding.Value, 80), "no answer yet"))
 	}
-	verdict, err := b.verdict(v, verdict)
+	said := clean(verdict)
+	verdict, err := b.verdict(v, said)
 	if err != nil {
 		return nil, err
 	}
-	if verdict == "" && b.tells(v.Node.ID) && v.Finding.Stance != stanceAgainst {
+	m := NodeMoved{Node: v.Node.ID, Act: NodeDone, Verdict: verdict, Marked: verdict != "" && verdict != v.Finding.Word, Evidence: EvidenceOf(v.Finding)}
+	m.Evidence.Note = note
+	if b.State.Marked && (b.tells(v.Node.ID) || verdict != "" || v.Done.Verdict != "") {
+		switch told := b.State.Verdict; {
+		case said != "" && said != told:
+			return nil, refuse("a person marked it %s: v changes the verdict, with a reason", told)
+		case verdict == compromised && told != compromised:
+			return nil, refuse("the evidence says compromised, and a person marked it %s: v changes the verdict, with a reason", told)
+		}
+		m.Verdict, m.Marked = b.State.Verdict, true
+		if v.Done.Verdict == m.Verdict {
+			m.Reason = v.Done.Reason
+		}
+	}
+	if m.Verdict == "" && b.tells(v.Node.ID) && v.Finding.Stance != stanceAgainst {
 		return nil, refuse("%s tells what became of the credential: v marks it %s", v.Node.Title, strings.Join(Verdicts[:], ", "))
 	}
-	m := NodeMoved{Node: v.Node.ID, Act: NodeDone, Verdict: verdict, Marked: verdict != "" && verdict != v.Finding.Word, Evidence: EvidenceOf(v.Finding)}
 	if v.Node.Group != "" && v.Finding.Stance == stanceAgainst {
 		m.Act = NodeRuledOut
 	}
 	events := one(by, m)
-	if next := b.nextNode(v.Node.ID); next != "" && next != v.Node.ID {
+	if next := b.stepTo(v); next != "" && next != v.Node.ID {
 		events = append(events, New(by, NodeMoved{Node: next, Act: NodeEntered}))
 	}
 	return events, nil
+}
+
+// stepTo is the node that is entered when one is settled: nothing that was passed
+// over on the way stays behind unseen.
+func (b *Board) stepTo(from *NodeView) string {
+	for i := range b.Flow {
+		nodes := b.Flow[i].Nodes
+		if !slices.ContainsFunc(nodes, func(n NodeView) bool { return n.Node.ID == from.Node.ID }) {
+			continue
+		}
+		earliest := ""
+		for j := range nodes {
+			n := &nodes[j]
+			if n.Done.IsSettled() || n.Node.ID == from.Node.ID {
+				continue
+			}
+			if n.Node.ID == from.Node.Beside {
+				return n.Node.ID
+			}
+			if n.Node.Beside == "" && earliest == "" {
+				earliest = n.Node.ID
+			}
+		}
+		if earliest != "" {
+			return earliest
+		}
+	}
+	return b.nextNode(from.Node.ID)
 }
 
 // verdict is what a node tells: a person's word before the evidence's.
@@ -57,11 +108,15 @@ func (b *Board) verdict(v *NodeView, said string) (string, error) {
 	return "", nil
 }
 
+// Tells reports whether a node is the one that tells what became of the
+// credential: only there a verdict is asked for.
+func (b *Board) Tells(node string) bool { return b.tells(node) }
+
 // NeedsVerdict reports whether settling a node asks for a verdict that its
-// evidence does not give.
+// evidence does not give and nobody has marked.
 func (b *Board) NeedsVerdict(node string) bool {
 	v := b.node(node)
-	if v == nil || !b.tells(node) || v.Finding.Stance == stanceAgainst {
+	if v == nil || !b.tells(node) || v.Finding.Stance == stanceAgainst || b.State != nil && b.State.Marked {
 		return false
 	}
 	told, _ := b.verdict(v, "")
@@ -84,7 +139,9 @@ func (b *Board) Enter(by, node string) ([]Event, error) {
 }
 
 // Mark settles a node by a person's word, with a reason: done, ruled out or
-// opened again; verdict as in Step, on any node.
+// opened again. A verdict goes with done, on any node; it is a person's then, even
+// when the evidence says the same. Without one the verdict that a person marked
+// stays, and else the evidence's is taken.
 func (b *Board) Mark(by, node string, act NodeAct, verdict, reason string) ([]Event, error) {
 	if err := b.may(&by, false); err != nil {
 		return nil, err
@@ -97,18 +154,22 @@ func (b *Board) Mark(by, node string, act NodeAct, verdict, reason string) ([]Ev
 		return nil, err
 	}
 	m := NodeMoved{Node: node, Act: act, Reason: reason, Evidence: EvidenceOf(v.Finding)}
+	if verdict = clean(verdict); verdict != "" && act != NodeDone {
+		return nil, refuse("a verdict goes with done")
+	}
 	switch act {
-	case NodeDone, NodeRuledOut:
+	case NodeDone:
 		told, err := b.verdict(v, verdict)
 		if err != nil {
 			return nil, err
 		}
-		speaks := diagnosis.For
-		if act == NodeRuledOut {
-			speaks = stanceAgainst
-		}
 		m.Verdict = told
-		m.Marked = v.Finding.Stance != speaks || told != "" && told != v.Finding.Word
+		m.Marked = v.Finding.Stance != diagnosis.For || verdict != ""
+		if verdict == "" && b.State.Marked && (b.tells(node) || told != "" || v.Done.Verdict != "") {
+			m.Verdict, m.Marked = b.State.Verdict, true
+		}
+	case NodeRuledOut:
+		m.Marked = v.Finding.Stance != stanceAgainst
 	case NodeOpened:
 		if !v.Done.IsSettled() {
 			return nil, refuse("%s is open", v.Node.Title)

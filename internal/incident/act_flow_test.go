@@ -108,7 +108,7 @@ func TestTheVerdictIsAPersonsOrTheEvidences(t *testing.T) {
 			if s := d.fold.State(); s.Verdict != test.verdict || s.Marked != test.marked {
 				t.Errorf("verdict %q, marked %v", s.Verdict, s.Marked)
 			}
-			if at := d.board().Node; at != "machine" { // what was left out comes last
+			if at := d.board().Node; at != "alert" { // what was passed over is not left behind
 				t.Errorf("goes on at %s", at)
 			}
 		})
@@ -264,4 +264,80 @@ func joined(ids []string) string {
 		out += id + " "
 	}
 	return out
+}
+
+// A step never replaces what a person has said: neither with what the evidence
+// says now, nor with nothing.
+func TestEvidenceNeverReplacesAPersonsVerdict(t *testing.T) {
+	stuck := says(diagnosis.For, "half rotated")
+	stuck.Word = "stuck"
+	for name, finding := range map[string]diagnosis.Finding{"another": stuck, "none": says(diagnosis.Against, "it is well"), "nothing read": {}} {
+		d := declaredDesk(t)
+		d.f["s.fate"] = finding
+		d.ok(d.board().Mark(ic, "fate", NodeDone, "compromised", "it was read from elsewhere"))
+		d.ok(d.board().Enter(ic, "fate"))
+		if d.board().NeedsVerdict("fate") {
+			t.Errorf("%s: asks for a verdict that was told", name)
+		}
+		d.ok(d.board().Step(ic, ""))
+		s := d.fold.State()
+		if s.Verdict != "compromised" || !s.Marked || s.Nodes["fate"].Verdict != "compromised" || s.Nodes["fate"].Reason != "it was read from elsewhere" {
+			t.Errorf("%s: verdict %q, marked %v, node %+v", name, s.Verdict, s.Marked, s.Nodes["fate"])
+		}
+		d.ok(d.board().Enter(ic, "fate"))
+		events, err := d.board().Step(ic, "expired")
+		d.refused(events, err, "v changes the verdict")
+		d.ok(d.board().Mark(ic, "fate", NodeDone, "", "seen again"))
+		if s := d.fold.State(); s.Verdict != "compromised" || !s.Marked {
+			t.Errorf("%s: a mark without a verdict makes it %q, marked %v", name, s.Verdict, s.Marked)
+		}
+		d.ok(d.board().Mark(ic, "fate", NodeDone, "expired", "it was our own host"))
+		if s := d.fold.State(); s.Verdict != "expired" || !s.Marked {
+			t.Errorf("%s: a person changes it: %q, marked %v", name, s.Verdict, s.Marked)
+		}
+	}
+}
+
+// Evidence of a leak is not passed over because a person said something milder.
+func TestEvidenceOfALeakIsNotPassedOver(t *testing.T) {
+	d := declaredDesk(t)
+	d.ok(d.board().Mark(ic, "fate", NodeDone, "expired", "the calendar"))
+	leak := says(diagnosis.For, "logins from an unknown address")
+	leak.Word = "compromised"
+	d.f["s.fate"] = leak
+	d.ok(d.board().Enter(ic, "fate"))
+	events, err := d.board().Step(ic, "")
+	d.refused(events, err, "v changes the verdict")
+}
+
+func TestAVerdictGoesWithDone(t *testing.T) {
+	d := declaredDesk(t)
+	for _, act := range []NodeAct{NodeRuledOut, NodeOpened} {
+		events, err := d.board().Mark(ic, "fate", act, "compromised", "why")
+		d.refused(events, err, "a verdict goes with done")
+	}
+}
+
+// A side node leads back to the one that it hangs off, and a step to the earliest
+// that was passed over.
+func TestAStepLeavesNothingBehind(t *testing.T) {
+	d := declaredDesk(t)
+	d.ok(d.board().Enter(ic, "logs"))
+	d.ok(d.board().Step(ic, ""))
+	if at := d.board().Node; at != "status" {
+		t.Errorf("from the side node to %s", at)
+	}
+	d.ok(d.board().Step(ic, ""))
+	if at := d.board().Node; at != "alert" {
+		t.Errorf("goes on at %s", at)
+	}
+	d.ok(d.board().StepNoted(ic, "", "the page came at 02:58"))
+	if s := d.fold.State().Nodes["alert"]; s.Evidence.Note != "the page came at 02:58" || d.board().Node != "fate" {
+		t.Errorf("%+v, then %s", s, d.board().Node)
+	}
+	d.ok(d.board().Enter(ic, "logs"))
+	d.ok(d.board().Step(ic, ""))
+	if at := d.board().Node; at != "fate" { // its main node is settled
+		t.Errorf("then at %s", at)
+	}
 }

@@ -20,8 +20,13 @@ func (f *Fold) node(e Event, d NodeMoved) {
 		n.Entered, s.Current = e.At, d.Node
 	case NodeDone, NodeRuledOut:
 		switch {
+		case d.Verdict != "" && s.Marked && !d.Marked:
+			// What a person has said stays, whatever evidence says afterwards.
+			d.Verdict = s.Verdict
 		case d.Verdict != "":
 			s.Verdict, s.Marked = d.Verdict, d.Marked
+		case n.Verdict != "" && n.Verdict == s.Verdict && s.Marked && d.Reason == "":
+			d.Verdict = n.Verdict // only a person takes it back, with a reason
 		case n.Verdict != "" && n.Verdict == s.Verdict: // told here before, and no more
 			s.Verdict, s.Marked = "", false
 		}

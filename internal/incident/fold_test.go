@@ -124,10 +124,13 @@ func TestAVerdictGoesWithWhatToldIt(t *testing.T) {
 		want  string
 	}{
 		"another node":          {at(2, ic, NodeMoved{Node: "m", Act: NodeDone}), "stuck"},
-		"another node's":        {at(2, ic, NodeMoved{Node: "m", Act: NodeDone, Verdict: "expired"}), "expired"},
+		"another node's":        {at(2, ic, NodeMoved{Node: "m", Act: NodeDone, Verdict: "expired"}), "stuck"},
+		"a person's":            {at(2, ic, NodeMoved{Node: "m", Act: NodeDone, Verdict: "expired", Marked: true}), "expired"},
+		"the evidence's":        {at(2, ic, NodeMoved{Node: "n", Act: NodeDone, Verdict: "expired"}), "stuck"},
 		"the same, again":       {at(2, ic, NodeMoved{Node: "n", Act: NodeDone, Verdict: "stuck"}), "stuck"},
-		"the same, without one": {at(2, ic, NodeMoved{Node: "n", Act: NodeDone}), ""},
-		"ruled out":             {at(2, ic, NodeMoved{Node: "n", Act: NodeRuledOut}), ""},
+		"the same, without one": {at(2, ic, NodeMoved{Node: "n", Act: NodeDone}), "stuck"},
+		"taken back":            {at(2, ic, NodeMoved{Node: "n", Act: NodeDone, Reason: "it was another one"}), ""},
+		"ruled out":             {at(2, ic, NodeMoved{Node: "n", Act: NodeRuledOut, Reason: "it was another one"}), ""},
 		"opened":                {at(2, ic, NodeMoved{Node: "n", Act: NodeOpened}), ""},
 		"looked at":             {at(2, ic, NodeMoved{Node: "n", Act: NodeEntered}), "stuck"},
 	} {
