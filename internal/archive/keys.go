@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"warroom/internal/journal"
@@ -35,7 +34,7 @@ func (s *Store) signer(id string) (journal.Signer, error) {
 		}
 		return signer, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := journal.MakeFolders(filepath.Dir(path), s.sync); err != nil {
 		return nil, fmt.Errorf("make the folder for keys: %w; it lies below $XDG_STATE_HOME: set that to a folder that can be written", err)
 	}
 	signer, err = journal.MakeKey(path, "warroom incident "+id+" "+s.owner())

@@ -33,6 +33,7 @@ type Store struct {
 	options Options
 	host    string
 
+	sync func(dir string) error  // makes names in a folder durable; a test's, to see that it is done
 	wrap func(recorder) recorder // a test's, around every journal that is written
 }
 
@@ -54,7 +55,7 @@ func New(root string, o Options) *Store {
 	if err != nil {
 		host = "unknown host"
 	}
-	return &Store{root: root, options: o, host: host}
+	return &Store{root: root, options: o, host: host, sync: journal.SyncFolder}
 }
 
 // Root is the folder below which incidents are kept.
@@ -115,7 +116,7 @@ func (s *Store) Create(ctx context.Context, declared incident.Event, rb *runbook
 
 // reserve makes the folder of a new incident, which no other console gets.
 func (s *Store) reserve() (id, folder string, err error) {
-	if err := os.MkdirAll(s.root, 0o700); err != nil {
+	if err := journal.MakeFolders(s.root, s.sync); err != nil {
 		return "", "", fmt.Errorf("make the folder for incidents: %w; it lies below $XDG_STATE_HOME: set that to a folder that can be written", err)
 	}
 	day := s.options.Clock().UTC().Format(time.DateOnly)
@@ -127,7 +128,7 @@ func (s *Store) reserve() (id, folder string, err error) {
 			continue
 		}
 		if err == nil {
-			err = syncFolder(s.root)
+			err = s.sync(s.root)
 		}
 		if err != nil {
 			return "", "", fmt.Errorf("make the folder of incident %s: %w; it lies below $XDG_STATE_HOME: set that to a folder that can be written", id, err)
@@ -174,14 +175,11 @@ func (s *Store) Open(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := s.signer(id)
+	// The key is asked for once the lock is held: whoever only follows needs none, and
+	// none is made for them.
+	writer, recovery, err := journal.Open(session.folder, journal.Options{Key: func() (journal.Signer, error) { return s.signer(id) }, Owner: s.owner()})
 	if err == nil {
-		var writer *journal.Writer
-		var recovery *journal.Recovery
-		writer, recovery, err = journal.Open(session.folder, journal.Options{Signer: signer, Owner: s.owner()})
-		if err == nil {
-			return session, session.resume(ctx, writer, recovery)
-		}
+		return session, session.resume(ctx, writer, recovery)
 	}
 	if held, ok := errors.AsType[*journal.Held](err); ok {
 		return session, session.follow(ctx, held.Who, "")

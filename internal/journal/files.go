@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -53,7 +54,7 @@ const lockStep = 10 * time.Millisecond
 // system is the system's own files.
 type system struct{}
 
-func (system) MkdirAll(dir string) error              { return os.MkdirAll(dir, folderMode) }
+func (system) MkdirAll(dir string) error              { return MakeFolders(dir, SyncFolder) }
 func (system) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 func (system) Rename(from, to string) error           { return os.Rename(from, to) }
 func (system) Remove(name string) error               { return os.Remove(name) }
@@ -77,9 +78,12 @@ func (system) List(dir string) ([]string, error) {
 	return names, nil
 }
 
-// SyncDir syncs a directory where the system can: Windows cannot, and keeps the
-// names of its files in a journal of its own.
-func (system) SyncDir(dir string) error {
+func (system) SyncDir(dir string) error { return SyncFolder(dir) }
+
+// SyncFolder makes what was made, renamed or removed in a folder durable, where the
+// system can: Windows cannot, and keeps the names of its files in a journal of its
+// own.
+func SyncFolder(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -88,6 +92,35 @@ func (system) SyncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeFolders makes a folder and those above it that are missing, for their owner
+// alone, and has sync make each of them durable in the one that it lies in: to sync
+// the last one only would keep what is in it and lose the way to it.
+func MakeFolders(dir string, sync func(dir string) error) error {
+	var missing []string
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is no folder: choose another place", at)
+		}
+		if err == nil || at == filepath.Dir(at) {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		missing = append(missing, at)
+	}
+	for _, at := range slices.Backward(missing) {
+		if err := os.Mkdir(at, folderMode); err != nil && !errors.Is(err, fs.ErrExist) { // another process may have been faster
+			return err
+		}
+		if err := sync(filepath.Dir(at)); err != nil {
+			return fmt.Errorf("making the folder %s durable: %w", at, err)
+		}
+	}
+	return nil
 }
 
 func (system) Lock(name string, wait time.Duration) (io.Closer, error) {

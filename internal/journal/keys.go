@@ -134,7 +134,7 @@ func MakeKey(path, comment string) (Signer, error) {
 
 func writeKey(path string, content []byte) error {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, folderMode); err != nil {
+	if err := MakeFolders(folder, SyncFolder); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
@@ -151,5 +151,5 @@ func writeKey(path string, content []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(path)) // half a key would stand in the way of the next
 	}
-	return system{}.SyncDir(folder)
+	return SyncFolder(folder)
 }

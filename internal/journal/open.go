@@ -43,11 +43,11 @@ func begin(dir string, o Options, create bool) (*Writer, error) {
 	if w.files == nil {
 		w.files = system{}
 	}
-	key, text, err := w.useSigner()
-	if err != nil {
-		return nil, err
+	if w.signer != nil || o.Key == nil { // else it is asked for later
+		if err := w.useSigner(); err != nil {
+			return nil, err
+		}
 	}
-	w.tip = state{next: 1, key: key, keyText: text}
 	if create {
 		if err := w.files.MkdirAll(w.dir); err != nil {
 			return nil, err
@@ -59,10 +59,20 @@ func begin(dir string, o Options, create bool) (*Writer, error) {
 		}
 		return nil, err
 	}
+	var err error
 	if w.lock, err = takeLock(w.files, w.dir, o.Owner); err != nil {
 		return nil, err
 	}
-	if err := w.tidy(); err != nil {
+	if w.signer == nil {
+		if w.signer, err = o.Key(); err == nil {
+			err = w.useSigner()
+		}
+	}
+	if err == nil {
+		err = w.tidy()
+	}
+	if err != nil {
+		noteHolder(w.files, w.dir, "")
 		return nil, errors.Join(err, w.lock.Close())
 	}
 	return w, nil

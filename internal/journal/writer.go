@@ -11,14 +11,16 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // Options says how a journal is written.
 type Options struct {
-	Signer Signer // signs every record; required
-	Owner  string // who writes, for the message of the lock: operator@host
+	Signer Signer // signs every record
+	// Key gives the signer once the lock is held, so that no key is asked for, or made,
+	// for a journal that another process writes. Used when Signer is nil; one of the
+	// two is required.
+	Key   func() (Signer, error)
+	Owner string // who writes, for the message of the lock: operator@host
 
 	files fileSystem // the system's own when nil
 }
@@ -41,7 +43,6 @@ type Writer struct {
 	seg    file    // nil when it must not be written
 	size   int64   // where the next line goes
 	exact  bool    // the last line ends at size
-	dirty  bool    // there may be bytes behind size
 	broken string  // why the segment must not be gone on with; the next record begins another
 	faults []Fault // to be told by its header
 
@@ -128,12 +129,6 @@ func (w *Writer) extend(payloads [][]byte) (written bool, err error) {
 	if w.broken != "" {
 		return false, errBroken
 	}
-	if w.dirty {
-		if err := w.seg.Truncate(w.size); err != nil {
-			return false, w.breakSegment("cutting off an unfinished record", err)
-		}
-		w.dirty = false
-	}
 	text, tip, err := w.group(nil, w.tip, payloads)
 	if err != nil {
 		return false, err
@@ -155,11 +150,9 @@ func (w *Writer) extend(payloads [][]byte) (written bool, err error) {
 // takeBack cuts off what a failed write left, so that nothing of it can be taken
 // for a record.
 func (w *Writer) takeBack(cause error) (written bool, err error) {
-	w.dirty = true
 	if err := w.seg.Truncate(w.size); err != nil {
 		return true, w.breakSegment("writing to it", cause)
 	}
-	w.dirty = false
 	if err := w.seg.Sync(); err != nil {
 		return true, w.breakSegment("writing to it", cause)
 	}
@@ -244,7 +237,7 @@ func (w *Writer) moveOn(payloads [][]byte, written bool) error {
 		w.lasting = damage(w.faults)
 	}
 	w.number, w.tip, w.size, w.exact, w.introduce = w.number+1, tip, int64(len(text)), true, false
-	w.broken, w.dirty, w.faults = "", false, nil
+	w.broken, w.faults = "", nil
 	if w.seg, err = w.files.Open(name, os.O_RDWR); err != nil {
 		_ = w.breakSegment("opening it again", err) // for the record after this one
 	}
@@ -315,13 +308,14 @@ func (w *Writer) dropSlot() {
 }
 
 // useSigner has the session's key sign.
-func (w *Writer) useSigner() (ssh.PublicKey, string, error) {
+func (w *Writer) useSigner() error {
 	if w.signer == nil {
-		return nil, "", errors.New("a journal is written with a key that signs: name one")
+		return errors.New("a journal is written with a key that signs: name one")
 	}
 	key, text, err := parseKey(w.signer.Public())
 	if err != nil {
-		return nil, "", fmt.Errorf("the key that is to sign the journal: %w", err)
+		return fmt.Errorf("the key that is to sign the journal: %w", err)
 	}
-	return key, text, nil
+	w.tip = state{next: 1, key: key, keyText: text}
+	return nil
 }
