@@ -24,6 +24,7 @@ type casebook struct {
 
 	mu   sync.Mutex
 	open []*archive.Session // every one that was opened, the newest last
+	lost []string           // what was done and is not recorded
 }
 
 var _ ui.Book = (*archive.Session)(nil)
@@ -39,6 +40,11 @@ func (d desk) casebook(rb *runbook.Runbook, environment, drill string, scrub fun
 func (c *casebook) begin(ctx context.Context, o *ui.Options, look looks) error {
 	o.Casebook, o.Runbook, o.Operator = c, c.rb, look.desk.operator
 	o.Sender = newSender(look.desk.webhooks, o.Scrub)
+	o.Unrecorded = func(lines []string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.lost = append(c.lost, lines...)
+	}
 	if look.resume == "" {
 		return nil
 	}
@@ -108,15 +114,19 @@ func (c *casebook) keep(s *archive.Session, err error) (ui.Book, error) {
 	return s, nil
 }
 
-// end leaves every incident, whatever ended the console, and prints how to resume
-// the one that is still open. Where nothing can be printed nothing is lost.
+// end leaves every incident, whatever ended the console, and prints what was done
+// and is not recorded, and how to resume the one that is still open. Where nothing
+// can be printed nothing that was recorded is lost.
 func (c *casebook) end(out io.Writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.open {
 		if err := s.Close(); err != nil {
-			fmt.Fprintf(out, "warroom: leaving incident %s: %v\n", s.ID(), err)
+			notice(out, "leaving incident %s: %v", s.ID(), err)
 		}
+	}
+	for _, line := range c.lost {
+		fmt.Fprintf(out, "warroom: %s\n", line)
 	}
 	if len(c.open) == 0 {
 		return

@@ -33,7 +33,7 @@ func newCheckCommand() *cobra.Command {
 			var write writer = report.CheckPlain
 			switch {
 			case asJSON:
-				write = report.CheckJSON
+				write = checkJSON
 			case asCSV:
 				write = report.CheckCSV
 			}
@@ -67,6 +67,15 @@ func newCheckCommand() *cobra.Command {
 
 // writer words readings.
 type writer func(io.Writer, *estate.Readings) error
+
+// checkJSON is report.CheckJSON with what a terminal obeys escaped.
+func checkJSON(out io.Writer, r *estate.Readings) error {
+	var text strings.Builder
+	if err := report.CheckJSON(&text, r); err != nil {
+		return err
+	}
+	return printJSON(out, text.String())
+}
 
 // check runs every check once, writes the readings and returns the verdict as an
 // exit code.

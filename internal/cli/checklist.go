@@ -74,7 +74,7 @@ func settings(cmd *cobra.Command, notices io.Writer) *config.Config {
 	}
 	cfg, err := load(cmd)
 	if err != nil {
-		fmt.Fprintf(notices, "warroom: what the configuration says of incidents is passed over, because it cannot be used: %v\n", err)
+		notice(notices, "what the configuration says of incidents is passed over, because it cannot be used: %v", err)
 		return nil
 	}
 	return cfg
@@ -130,7 +130,7 @@ func printDue(ctx context.Context, out io.Writer, id string) error {
 func writeDue(out io.Writer, id string, c *incident.Case, rb *runbook.Runbook, now time.Time) error {
 	var text bytes.Buffer
 	s := c.State
-	fmt.Fprintf(&text, "%s  %s  %s", id, s.Severity, line(s.Declared.Summary))
+	fmt.Fprintf(&text, "%s  %s  %s", id, line(string(s.Severity)), line(s.Declared.Summary))
 	switch {
 	case !s.Closed.IsZero():
 		fmt.Fprintf(&text, "  (closed %s)", minute(s.Closed))
@@ -144,7 +144,7 @@ func writeDue(out io.Writer, id string, c *incident.Case, rb *runbook.Runbook, n
 	items := openItems(s, rb, now)
 	if len(items) == 0 {
 		fmt.Fprintln(&text, "nothing is open")
-		return printAll(out, text.Bytes())
+		return printText(out, text.String())
 	}
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DUE (UTC)\tOWNER\tSTATE\tPHASE\tWHAT")
@@ -156,5 +156,5 @@ func writeDue(out io.Writer, id string, c *incident.Case, rb *runbook.Runbook, n
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", at, orDash(line(d.owner)), d.state, line(d.phase), line(d.what))
 	}
 	_ = table.Flush() // into memory
-	return printAll(out, text.Bytes())
+	return printText(out, text.String())
 }

@@ -164,7 +164,7 @@ func openDesk(ctx context.Context, look looks, declared incident.Declared) error
 	look.desk = look.desk.with(nil)
 	procedure, err := look.desk.procedure()
 	if err != nil { // this incident has its own
-		fmt.Fprintf(look.said(), "warroom: a new incident would follow the embedded runbook: %v\n", err)
+		notice(look.said(), "a new incident would follow the embedded runbook: %v", err)
 		procedure = runbook.Guide()
 	}
 	options.Snapshot = estate.NewSnapshot((&estate.Topology{Environment: declared.Environment, Drill: declared.Drill}).Index(), nil)

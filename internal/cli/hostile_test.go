@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +18,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"warroom/internal/config"
+	"warroom/internal/estate"
+	"warroom/internal/incident"
+	"warroom/internal/runbook"
 )
 
 // Values that the hostile estate's store hands out. Each is long enough that
@@ -205,4 +211,115 @@ func TestNoSecretOfAHostileEstateLeaves(t *testing.T) {
 	}
 	assertAbsent(t, "a frame", d.Raw(), values)
 	assertAbsent(t, "a frame", d.Raw(), []string{"canary-pass", "canary-signature", "canary-api-key"})
+}
+
+// What a terminal obeys: a title, a clipboard, a link, a colour, a turned
+// direction, C1 forms of the same, and one that is never ended.
+const obeyed = "\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x07\x1b]8;;http://evil.example\x1b\\\x1b[31mred\u009b2J\u202eturned\u2066\u200f\x7f\r\x1b]52;c;"
+
+// assertHarmless finds what a terminal would obey in what was printed.
+func assertHarmless(t *testing.T, what, out string) {
+	t.Helper()
+	for i, r := range out {
+		if r != '\n' && r != '\t' && unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) {
+			t.Errorf("%s prints %U: …%q", what, r, out[max(0, i-60):min(len(out), i+20)])
+			return
+		}
+	}
+}
+
+// An incident whose journal someone else has written can say anything in any
+// field, and nothing of it reaches the terminal.
+func TestNothingThatATerminalObeysLeaves(t *testing.T) {
+	store := ownState(t)
+	t.Chdir(t.TempDir())
+	session, err := store.Create(t.Context(), incident.New("ic"+obeyed, incident.Declared{
+		Severity: "SEV1" + obeyed, Summary: "logins" + obeyed, Started: incidentStart, Environment: "prod" + obeyed,
+		Roles: map[incident.Role]string{incident.Commander: "ic" + obeyed},
+	}), runbook.Guide())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := session.ID()
+	err = session.Record(t.Context(),
+		incident.New("ic"+obeyed, incident.NodeMoved{Node: "fate", Act: incident.NodeDone, Verdict: "expired" + obeyed, Evidence: incident.Evidence{Value: obeyed}}),
+		incident.New("ic"+obeyed, incident.NodeMoved{Node: "node" + obeyed, Act: "act" + incident.NodeAct(obeyed)}),
+		incident.New("ic"+obeyed, incident.ItemMoved{Item: "item" + obeyed, Act: "act" + incident.ItemAct(obeyed), Reason: obeyed}),
+		incident.New("ic"+obeyed, incident.MeasureMoved{ID: "M1" + obeyed, Act: incident.MeasureOpened, Kind: "other" + incident.MeasureKind(obeyed), What: obeyed, Who: obeyed}),
+		incident.New("ic"+obeyed, incident.SeverityChanged{From: "SEV1", To: "SEV2" + obeyed}),
+		incident.New("ic"+obeyed, incident.Noted{Text: "note" + obeyed}),
+		incident.New("", incident.JournalMoved{What: obeyed}), incident.New("", incident.ConsoleMoved{Act: "act" + obeyed, Host: obeyed}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"incident", "show", id}, {"incident", "list"}, {"checklist", "--plain", id}, {"incident", "verify", id}, {"incident", "report", id},
+		{"incident", "show", "--json", id}, {"incident", "list", "--json"}, {"incident", "verify", "--json", id}, {"incident", "report", "--format", "json", id},
+		{"incident", "report", "--format", "html", id},
+	} {
+		out, code := run(t, args...)
+		if code != 0 || len(out) < 100 {
+			t.Errorf("%v: %d %q", args, code, out)
+		}
+		assertHarmless(t, strings.Join(args, " "), out)
+	}
+	// The same document as without: it is escaped, and nothing is lost.
+	var doc struct{ Severity, Summary string }
+	out, _ := run(t, "incident", "show", "--json", id)
+	if err := json.Unmarshal([]byte(out), &doc); err != nil || !strings.HasPrefix(doc.Severity, "SEV1") || !strings.HasPrefix(doc.Summary, "logins") {
+		t.Errorf("%v: %+v", err, doc)
+	}
+
+	// What is wrong with a journal quotes the journal.
+	folder, err := store.Folder(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(folder, "journal-000001.log"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(obeyed + "\n" + obeyed + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	for _, args := range [][]string{
+		{"incident", "verify", id}, {"incident", "verify", "--json", id}, {"incident", "show", id}, {"incident", "list"}, {"incident", "report", id},
+		{"incident", "show", "no" + obeyed}, {"incident", "verify", id, "--head", obeyed}, {"incident", "show", id, "--kind", obeyed},
+		{"incident", "report", id, "--format", obeyed}, {"incident", "report", id, "--lesson", obeyed}, {"drill", obeyed}, {"--config", obeyed, "check"},
+		{"runbook", "validate", obeyed}, {obeyed}, {"--alert-time", obeyed},
+	} {
+		out, _ := run(t, args...)
+		assertHarmless(t, fmt.Sprintf("%.40q", args), out)
+	}
+}
+
+// Lines stay lines in what is printed: a sequence that is never ended takes
+// nothing with it but the rest of its own line.
+func TestErrorsKeepTheirLines(t *testing.T) {
+	var out bytes.Buffer
+	printError(&out, fmt.Errorf("first\x1b]0;%s\n  second\u009b31m\tthird\n%w", "never ended", errors.New("last\u202e")))
+	if got, want := out.String(), "warroom: first\n  second31m\tthird\nlast\n"; got != want {
+		t.Errorf("it prints %q, want %q", got, want)
+	}
+	for in, want := range map[string]string{
+		"{\"a\":\"\u009b\u202e\u2066\u200f\u061c\x7f é 🧯\"}\n": `{"a":"\u009b\u202e\u2066\u200f\u061c\u007f é 🧯"}` + "\n", "{}\n": "{}\n", "": "",
+	} {
+		if got := safeJSON(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The document of a check says what systems said, and those escape too.
+func TestTheDocumentOfACheckIsHarmless(t *testing.T) {
+	topology := (&estate.Topology{Environment: "prod\u009b2J\u202e", Components: []estate.Component{{ID: "a", Name: "x\u009d52;c;\u2066", Plane: estate.Edge}}}).Index()
+	var out strings.Builder
+	if err := checkJSON(&out, estate.Derive(estate.NewSnapshot(topology, nil), incidentStart)); err != nil || !strings.Contains(out.String(), `\u009b2J`) {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	assertHarmless(t, "check --json", out.String())
 }

@@ -108,7 +108,7 @@ func writeList(out io.Writer, root string, listed []incident.Listed) error {
 		fmt.Fprintln(table, "ID\tSEVERITY\tSTATE\tSTARTED (UTC)\tLAST EVENT (UTC)\tENVIRONMENT\tSUMMARY")
 		for i := range listed {
 			l := &listed[i]
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, orDash(l.Severity), incidentState(l), minute(l.Started), minute(l.LastAt),
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, orDash(line(l.Severity)), incidentState(l), minute(l.Started), minute(l.LastAt),
 				orDash(place(l.Environment, l.Drill)), orDash(line(l.Summary)))
 		}
 		_ = table.Flush() // into memory
@@ -118,8 +118,7 @@ func writeList(out io.Writer, root string, listed []incident.Listed) error {
 			}
 		}
 	}
-	_, err := out.Write(text.Bytes())
-	return failed(err)
+	return printText(out, text.String())
 }
 
 // incidentState is how an incident stands, in a few words.
@@ -229,5 +228,5 @@ func writeJSON(out io.Writer, doc any) error {
 	if err := enc.Encode(doc); err != nil {
 		return failed(fmt.Errorf("write the document, which is a fault of warroom: %w", err))
 	}
-	return printAll(out, text.Bytes())
+	return printJSON(out, text.String())
 }

@@ -47,6 +47,9 @@ func newIncidentReportCommand() *cobra.Command {
 			if err := write(&text); err != nil {
 				return failed(err)
 			}
+			if format == "json" {
+				text = *bytes.NewBufferString(safeJSON(text.String()))
+			}
 			if output == "-" {
 				err = printAll(cmd.OutOrStdout(), text.Bytes())
 			} else {

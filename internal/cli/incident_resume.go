@@ -37,7 +37,7 @@ func newIncidentResumeCommand() *cobra.Command {
 			}
 			cfg, err := load(cmd)
 			if err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warroom: the estate is left out, because its configuration cannot be used: %v\n", err)
+				notice(cmd.ErrOrStderr(), "the estate is left out, because its configuration cannot be used: %v", err)
 				return openDesk(cmd.Context(), look, declared)
 			}
 			if cfg.Environment != declared.Environment {

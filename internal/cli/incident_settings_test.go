@@ -39,16 +39,18 @@ func TestIntervalsOfTheConfiguration(t *testing.T) {
 	if err != nil || again.Digest != got.Digest || got.Digest == guide.Digest {
 		t.Fatalf("what is kept reads as %v: %v", again, err)
 	}
-	for _, s := range runbook.Severities {
-		want := guide.Cadence(s)
-		switch s {
+	if len(again.Updates) != len(guide.Updates) {
+		t.Fatalf("it tells of %d severities", len(again.Updates))
+	}
+	for i, want := range guide.Updates {
+		switch want.Severity {
 		case runbook.SEV2:
 			want.Every, want.First = 7*time.Minute, 90*time.Second
 		case runbook.SEV4:
 			want.Relax = 3 * time.Hour
 		}
-		if got := again.Cadence(s); got != want {
-			t.Errorf("%s is told by %+v, want %+v", s, got, want)
+		if got := again.Updates[i]; got != want {
+			t.Errorf("%s is told by %+v, want %+v", want.Severity, got, want)
 		}
 	}
 	if len(again.Flow) != len(guide.Flow) || len(again.Checklist) != len(guide.Checklist) || again.Checklist[0].Items[0].Text != guide.Checklist[0].Items[0].Text {

@@ -106,7 +106,7 @@ func writeShow(out io.Writer, session *archive.Session, events []incident.Event)
 	head("Incident", session.ID())
 	head("Trouble", line(c.Trouble))
 	head("Summary", line(s.Declared.Summary))
-	head("Severity", string(s.Severity))
+	head("Severity", line(string(s.Severity)))
 	head("Environment", place(s.Declared.Environment, s.Declared.Drill))
 	head("T0", second(s.Declared.Started))
 	head("Declared", second(s.At))
@@ -115,7 +115,7 @@ func writeShow(out io.Writer, session *archive.Session, events []incident.Event)
 	for _, role := range incident.Roles {
 		head(strings.ToUpper(string(role[:1]))+string(role[1:]), line(s.Roles[role]))
 	}
-	head("Verdict", s.Verdict)
+	head("Verdict", line(s.Verdict))
 	head("Runbook", line(session.Runbook().Name))
 	head("Written by", line(c.Writer))
 	head("Folder", c.Folder)
@@ -132,7 +132,7 @@ func writeShow(out io.Writer, session *archive.Session, events []incident.Event)
 		fmt.Fprintf(&text, "%s  T%-10s #%-5d %-10s %s%s\n", e.At.UTC().Format("2006-01-02 15:04:05Z"), sinceStart(s, e.At), e.Seq, e.Kind, by,
 			incident.Tell(e, session.Runbook()))
 	}
-	return printAll(out, text.Bytes())
+	return printText(out, text.String())
 }
 
 func second(t time.Time) string {

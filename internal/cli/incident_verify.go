@@ -109,7 +109,7 @@ func writeVerify(out io.Writer, id, folder string, v *journal.Verification) erro
 	for i := range v.Faults {
 		fmt.Fprintf(&text, "BAD     %s\n", line(v.Faults[i].Error()))
 	}
-	return printAll(out, text.Bytes())
+	return printText(out, text.String())
 }
 
 // verifyDocument is the document of warroom incident verify --json.

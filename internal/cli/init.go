@@ -59,14 +59,14 @@ func initialize(ctx context.Context, look discover.Options, output string, out, 
 		}
 	}
 	if file, ok := progress.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		look.Progress = func(what string) { fmt.Fprintln(progress, "looking at", what) }
+		look.Progress = func(what string) { fmt.Fprintln(progress, "looking at", line(what)) }
 	}
 	found, err := discover.Look(ctx, look)
 	if err != nil {
 		return failed(fmt.Errorf("init: interrupted: %w", context.Cause(ctx)))
 	}
 	for _, n := range found.Notes {
-		fmt.Fprintf(progress, "not looked at: %s: %s\n", n.What, n.Why)
+		fmt.Fprintf(progress, "not looked at: %s: %s\n", line(n.What), line(n.Why))
 	}
 	if found.Empty() {
 		return failed(errors.New("init: nothing was found to watch; set AWS_PROFILE, VAULT_ADDR or KUBECONFIG for what there is, or start from the example: warroom config example > warroom.yaml"))

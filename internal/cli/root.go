@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"os"
@@ -50,14 +49,14 @@ func exitCode(err error) int {
 }
 
 // printError prints what went wrong as it is: errors here have lines of their
-// own. A verdict has no text; its code says it. Nor has a reader who has seen
+// own, and what is within them nobody has looked at. A verdict has no text; its code says it. Nor has a reader who has seen
 // enough, as head has.
 func printError(out io.Writer, err error) {
 	if errors.Is(err, syscall.EPIPE) {
 		return
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(out, "warroom:", text)
+		notice(out, "%s", text)
 	}
 }
 

@@ -76,7 +76,7 @@ func printSensors(out io.Writer) error {
 	for _, s := range diagnosis.Sensors() {
 		fmt.Fprintf(&b, "%s\n    %s\n    yes when: %s\n", s.Name, s.Asks, s.When)
 	}
-	return printAll(out, b.Bytes())
+	return printText(out, b.String())
 }
 
 // readRunbook reads and validates the runbook at path. sensors are the names that
