@@ -27,6 +27,7 @@ type shelf struct {
 	journals []*journal
 	fails    error         // of Declare and Open
 	records  error         // of Record
+	written  bool          // Record writes, whatever it says
 	blocked  chan struct{} // Record waits for it to be closed, where there is one
 	under    int           // Records that are waiting
 }
@@ -144,10 +145,10 @@ func (h *handle) Next(ctx context.Context) (*incident.Case, error) {
 	}
 }
 
-func (h *handle) Record(ctx context.Context, events ...incident.Event) error {
+func (h *handle) Record(ctx context.Context, events ...incident.Event) (bad error) {
 	s := h.shelf
 	s.mu.Lock()
-	blocked, err := s.blocked, s.records
+	blocked, err, written := s.blocked, s.records, s.written
 	if blocked != nil {
 		s.under++
 	}
@@ -159,11 +160,16 @@ func (h *handle) Record(ctx context.Context, events ...incident.Event) error {
 			return ctx.Err()
 		}
 	}
-	if err != nil {
+	if err != nil && !written {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func(then error) {
+		if bad == nil {
+			bad = then
+		}
+	}(err)
 	if h.j.writer != h {
 		return errors.New("another console writes")
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 
 	"warroom/internal/incident"
 	"warroom/internal/runbook"
@@ -46,6 +47,10 @@ type Place struct {
 	Name     string // as the configuration calls it
 	Security bool   // it is where security is told of a compromise
 }
+
+// ErrUnclear is the error of a Send of which it is not known whether the text
+// arrived: the place is to be looked at before it is sent again.
+var ErrUnclear = errors.New("it is not known whether it arrived")
 
 // Sender sends status updates. It is never called without a key that says so.
 type Sender interface {

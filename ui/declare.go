@@ -28,9 +28,14 @@ func cannotIncident(m *Model) string {
 	return ""
 }
 
+// declaring is what opening says while an incident is being declared.
+const declaring = "declaring the incident"
+
 // manage declares an incident, or offers what can be done about the open one.
 func manage(m *Model) tea.Cmd {
 	switch {
+	case m.doubted:
+		return listIncidents(m)
 	case !m.declared():
 		return declareForm(m)
 	case !m.kase.Writing:
@@ -65,8 +70,10 @@ func cannotDeclare(m *Model) string {
 		return "nothing keeps incidents here"
 	case m.declared() && !m.closed():
 		return "an incident is open; I shows what can be done about it"
+	case m.doubted:
+		return "whether an incident was declared is not known; I looks"
 	}
-	return ""
+	return m.pending()
 }
 
 // declareForm asks for what a declaration says.
@@ -119,7 +126,7 @@ func declareForm(m *Model) tea.Cmd {
 			if err != nil {
 				return nil, err
 			}
-			return m.openBook("declaring the incident",
+			return m.openBook(declaring,
 				func(ctx context.Context) (Book, error) { return m.opt.Casebook.Declare(ctx, event) },
 				func(m *Model) tea.Cmd {
 					m.say("declared: incident " + plain(m.kase.State.Declared.ID) + "; n takes the first step")

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -22,6 +23,9 @@ type desk struct {
 	board  *incident.Board // as drawn: newest, or what it was when the frame froze
 
 	rec      recorder
+	posting  *post   // the update that is to go out, or is being sent; nil when none is
+	opens    *handed // what opening says is under way
+	doubted  bool    // whether an incident was declared is not known
 	notices  notices
 	hold     hold
 	stepping *stepping
@@ -75,12 +79,17 @@ func (m *Model) startDesk() tea.Cmd {
 		m.remind("resumed")
 		return m.nextCase()
 	case m.opt.Casebook != nil:
-		return m.guard.command("listing the incidents", func() tea.Msg {
-			all, err := m.opt.Casebook.List(m.pump.ctx)
-			return listedMsg{all, err}
-		})
+		return listIncidents(m)
 	}
 	return nil
+}
+
+// listIncidents looks which incidents there are, and offers the one that is open.
+func listIncidents(m *Model) tea.Cmd {
+	return m.guard.command("listing the incidents", func() tea.Msg {
+		all, err := m.opt.Casebook.List(m.pump.ctx)
+		return listedMsg{all, err}
+	})
 }
 
 // attend makes a book what the console works on.
@@ -146,6 +155,11 @@ func (m *Model) desked(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		return nil, true
 	case recordedMsg:
 		return m.recorded(msg), true
+	case lookedMsg:
+		return m.looked(msg), true
+	case elsewhereMsg:
+		m.elsewhere(msg)
+		return nil, true
 	case pageMsg:
 		m.tookPage(msg)
 		return nil, true
@@ -217,10 +231,15 @@ func (m *Model) touch() { m.rev++ }
 
 // open opens or declares an incident in a command of its own.
 func (m *Model) openBook(what string, open func(context.Context) (Book, error), then func(*Model) tea.Cmd) tea.Cmd {
-	m.opening = what
+	m.opening, m.opens = what, newHanded()
 	m.touch()
+	hand := m.opens
 	return m.guard.command(what, func() tea.Msg {
-		book, err := open(m.pump.ctx)
+		if !hand.begin() {
+			return nil // the console has ended
+		}
+		book, err := open(m.lasting)
+		hand.result <- err
 		if err != nil {
 			return openedMsg{what: what, err: err}
 		}
@@ -230,8 +249,18 @@ func (m *Model) openBook(what string, open func(context.Context) (Book, error), 
 
 // opened takes up the incident that was opened, or says why it was not.
 func (m *Model) opened(msg openedMsg) tea.Cmd {
-	m.opening = ""
+	m.opening, m.opens = "", nil
 	m.touch()
+	if errors.Is(msg.err, incident.ErrUnsure) {
+		m.stay()
+		m.doubted = msg.what == declaring
+		m.later(&dialog{
+			title:   "NOT KNOWN WHETHER IT WAS RECORDED",
+			body:    []string{plain(msg.err.Error()), "", "NOT KNOWN whether it was recorded: " + msg.what + ".", "The list of incidents shows whether it is there: look before it is done again."},
+			buttons: []button{{"Leave it", nil}, {"Look now", listIncidents}},
+		})
+		return nil
+	}
 	if msg.err != nil {
 		m.stay()
 		m.later(&dialog{

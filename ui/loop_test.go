@@ -47,8 +47,8 @@ func (r *room) start(t *testing.T, change ...func(*Options)) *loop {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	l := &loop{t: t, r: r, m: newModel(ctx, o, newGuard(nil, nil)), msgs: make(chan tea.Msg, 1000), end: end}
-	l.m.opt.Feed = nil                                   // pictures come with the seconds
-	t.Cleanup(func() { end(); time.Sleep(time.Minute) }) // every timer of the console has run out
+	l.m.opt.Feed = nil                                                 // pictures come with the seconds
+	t.Cleanup(func() { end(); l.m.giveUp(); time.Sleep(time.Minute) }) // every timer of the console has run out
 	l.run(l.m.Init())
 	l.send(tea.WindowSizeMsg{Width: 100, Height: 30})
 	return l

@@ -25,6 +25,11 @@ type Model struct {
 	guard *guard
 	pump  *pump
 
+	// lasting outlives what ends the console: what is being recorded goes on, until
+	// giveUp.
+	lasting context.Context
+	giveUp  context.CancelFunc
+
 	theme      *theme.Theme
 	themeGiven bool // do not follow the terminal's background
 	width      int
@@ -73,6 +78,7 @@ func newModel(ctx context.Context, o Options, g *guard) *Model {
 		width: o.Terminal.Width, height: o.Terminal.Height,
 		live: pump.last, shown: pump.last,
 	}
+	m.lasting, m.giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	if m.theme == nil {
 		m.setTheme(theme.Default)
 	}

@@ -75,6 +75,11 @@ type Options struct {
 	// console with that error.
 	Start func(ctx context.Context) error
 
+	// Unrecorded is told, once the terminal is restored and before Run returns, what
+	// was done and is not recorded, or of which that is not known, in words. It is
+	// called at most once, and not when there is nothing. nil: nobody is told.
+	Unrecorded func(lines []string)
+
 	// Running says what is under way that quitting would interrupt, in words;
 	// empty when nothing is. nil is nothing ever.
 	Running func() string

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +18,20 @@ type recorder struct {
 	queue []batch // the first is under way when busy
 	busy  bool
 	since time.Time // when it was handed over
+	from  uint64    // the last event of the incident then
+	hand  *handed
 }
+
+// handed is something that a command of its own does and that must be known of
+// even when the console ends meanwhile. Whoever begins it does it.
+type handed struct {
+	begun  atomic.Bool
+	result chan error // holds one
+}
+
+func newHanded() *handed { return &handed{result: make(chan error, 1)} }
+
+func (h *handed) begin() bool { return h.begun.CompareAndSwap(false, true) }
 
 // batch is what one key recorded, or what the console noticed by itself.
 type batch struct {
@@ -24,6 +39,7 @@ type batch struct {
 	events []incident.Event
 	auto   bool                 // nobody pressed a key for it
 	then   func(*Model) tea.Cmd // once it is recorded; may be nil
+	post   *post                // the update that goes out once this is recorded; nil for none
 }
 
 type recordedMsg struct {
@@ -62,12 +78,24 @@ func (m *Model) handOver() tea.Cmd {
 	if m.rec.busy || len(m.rec.queue) == 0 {
 		return nil
 	}
-	m.rec.busy, m.rec.since = true, m.opt.Clock()
-	book, events := m.book, m.rec.queue[0].events
+	m.rec.busy, m.rec.since, m.rec.from, m.rec.hand = true, m.opt.Clock(), m.head(), newHanded()
+	book, events, hand := m.book, m.rec.queue[0].events, m.rec.hand
 	return m.guard.command("recording", func() tea.Msg {
-		err := book.Record(m.pump.ctx, events...)
+		if !hand.begin() {
+			return nil // the console has ended, and this is recorded on the way out
+		}
+		err := book.Record(m.lasting, events...)
+		hand.result <- err
 		return recordedMsg{book, book.Case(), err}
 	})
+}
+
+// head is the number of the last event that is known of.
+func (m *Model) head() uint64 {
+	if m.kase == nil || m.kase.State == nil {
+		return 0
+	}
+	return m.kase.State.Head
 }
 
 // recorded goes on after a batch.
@@ -97,45 +125,40 @@ func (m *Model) recorded(msg recordedMsg) tea.Cmd {
 	if done.then != nil {
 		cmds = append(cmds, done.then(m))
 	}
-	if m.leaving && m.rec.human() == 0 {
+	if m.leaving && len(m.unrecorded()) == 0 {
 		return tea.Quit
 	}
 	return tea.Batch(append(cmds, m.handOver(), m.tell())...)
 }
 
-// notRecorded says that a batch was not recorded until that is answered. What
-// was queued behind it was pressed in the belief that it was: it waits too.
+// notRecorded says that a batch was not recorded, or that this is not known, until
+// that is answered. What was queued behind it was pressed in the belief that it was:
+// it waits too. An update that was to be sent is not: w sends it.
 func (m *Model) notRecorded(b batch, err error) {
 	m.stay()
-	lost := []batch{b}
+	all := []batch{b}
 	rest := m.rec.queue[:0:0]
 	for _, one := range m.rec.queue {
 		if one.auto {
 			rest = append(rest, one)
 		} else {
-			lost = append(lost, one)
+			all = append(all, one)
 		}
 	}
 	m.rec.queue = rest
-	body := []string{plain(err.Error()), ""}
-	for i, one := range lost {
-		if i == 4 && len(lost) > 5 {
-			body = append(body, fmt.Sprintf("and %d more", len(lost)-i))
-			break
+	l := &lostBatches{book: m.book, from: m.rec.from, unsure: errors.Is(err, incident.ErrUnsure), why: plain(err.Error())}
+	for _, one := range all {
+		if one.post == nil {
+			l.batches = append(l.batches, one)
+			continue
 		}
-		body = append(body, "not recorded: "+one.what)
+		l.unsent = append(l.unsent, one.what)
+		m.posting, m.draft.sending = nil, ""
+		if l.unsure && one.post == b.post {
+			l.unsure = false // an intent alone sends nothing
+		}
 	}
-	body = append(body, "", "None of this has happened as far as the journal knows.")
-	m.later(&dialog{
-		title: "NOT RECORDED", body: body,
-		buttons: []button{{"Leave it", nil}, {"Try again", func(m *Model) tea.Cmd {
-			var cmds []tea.Cmd
-			for _, one := range lost {
-				cmds = append(cmds, m.enqueue(one))
-			}
-			return tea.Batch(cmds...)
-		}}},
-	})
+	m.later(l.dialog())
 }
 
 // stay takes back that the console ends once everything is recorded.
@@ -176,5 +199,20 @@ func (m *Model) unrecorded() []string {
 			out = append(out, m.rec.queue[i].what)
 		}
 	}
+	if m.posting != nil && m.posting.sending {
+		out = append(out, "what becomes of the update that is being sent to "+plain(m.posting.place))
+	}
 	return out
+}
+
+// pending says why nothing may take the place of the incident that is open: what
+// waits to be recorded would be lost. Empty when nothing does.
+func (m *Model) pending() string {
+	switch {
+	case m.posting != nil:
+		return "an update is being sent to " + plain(m.posting.place)
+	case len(m.rec.queue) > 0:
+		return "something is still being recorded"
+	}
+	return ""
 }

@@ -17,6 +17,8 @@ func (m *Model) offer(msg listedMsg) {
 		m.say("the incidents cannot be listed: " + plain(msg.err.Error()))
 		return
 	}
+	doubted := m.doubted
+	m.doubted = false // the list is known
 	m.listed = nil
 	for _, one := range msg.all {
 		switch {
@@ -27,6 +29,9 @@ func (m *Model) offer(msg listedMsg) {
 		}
 	}
 	slices.SortFunc(m.listed, func(a, b incident.Listed) int { return b.LastAt.Compare(a.LastAt) })
+	if doubted && len(m.listed) == 0 && m.message == "" {
+		m.say("no incident is open: it was not declared; I declares it")
+	}
 	if len(m.listed) == 0 || m.book != nil || m.opening != "" {
 		return
 	}
@@ -56,6 +61,10 @@ func (m *Model) offer(msg listedMsg) {
 // resume opens an incident that is kept.
 func resume(id string) func(*Model) tea.Cmd {
 	return func(m *Model) tea.Cmd {
+		if why := m.pending(); why != "" {
+			m.say("not now, " + why)
+			return nil
+		}
 		return m.openBook("opening incident "+plain(id),
 			func(ctx context.Context) (Book, error) { return m.opt.Casebook.Open(ctx, id) },
 			func(m *Model) tea.Cmd {
@@ -80,7 +89,7 @@ func cannotTakeOver(m *Model) string {
 	case m.opening != "":
 		return m.opening + " is under way"
 	}
-	return ""
+	return m.pending()
 }
 
 // takeOver opens the incident anew: for writing, when nobody else does any more.

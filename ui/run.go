@@ -88,7 +88,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	pace := &pace{}
 	defer pace.stop()
-	p := tea.NewProgram(guarded{newModel(ctx, o, g), pace}, options...)
+	m := newModel(ctx, o, g)
+	p := tea.NewProgram(guarded{m, pace}, options...)
 	pace.program = p
 
 	done := make(chan struct{})
@@ -116,6 +117,7 @@ func Run(ctx context.Context, o Options) error {
 	close(done)
 	cause := context.Cause(ctx)
 	end(nil)
+	m.wrap(o)
 	g.wait(stopWait)
 	switch {
 	case outer.Err() != nil:
@@ -126,6 +128,15 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("run the console on this terminal: %w", err)
 	}
 	return nil
+}
+
+// wrap records what still waits, once the program does not change the model any
+// more, and tells what is not.
+func (m *Model) wrap(o Options) {
+	defer m.guard.caught("recording on the way out")
+	if lost := m.wrapUp(stopWait); len(lost) > 0 && o.Unrecorded != nil {
+		o.Unrecorded(lost)
+	}
 }
 
 // leave quits the program once ctx ends. Quitting restores the terminal in

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,11 +26,27 @@ type draft struct {
 	from     mode
 }
 
-type sentMsg struct {
+// post is one sending of an update. It belongs to the incident that it was drafted
+// for, also when the console has turned to another.
+type post struct {
 	book        Book
 	place, text string
-	err         error
+	sending     bool // that it is about to go out is recorded
+	hand        *handed
 }
+
+type (
+	sentMsg struct {
+		post *post
+		err  error
+	}
+	// elsewhereMsg says that what became of an update was not recorded in the incident
+	// that it belongs to and that is not the one of the console any more.
+	elsewhereMsg struct {
+		what string
+		err  error
+	}
+)
 
 // cannotDraft refuses to draft an update.
 func cannotDraft(m *Model) string {
@@ -159,45 +177,97 @@ func sendForm(m *Model) tea.Cmd {
 			}
 			place := places[to.chosen].Name
 			// Refused now rather than after it went out.
-			if _, err := m.newest.Sent(m.opt.Operator, text, place, ""); err != nil {
+			events, err := m.newest.Sending(m.opt.Operator, text, place)
+			if err != nil {
 				return nil, err
 			}
-			m.draft.sending = plain(place)
-			m.touch()
-			msg := sentMsg{book: m.book, place: place, text: text}
-			return m.guard.command("sending the update", func() tea.Msg {
-				msg.err = m.opt.Sender.Send(m.pump.ctx, place, text)
-				return msg
+			p := &post{book: m.book, place: place, text: text, hand: newHanded()}
+			m.posting, m.draft.sending = p, plain(place)
+			return m.enqueue(batch{
+				what: "the update to " + plain(place) + " is about to go out", events: m.answered(events), post: p,
+				then: func(m *Model) tea.Cmd { return m.send(p) },
 			}), nil
 		}})
 }
 
-// sent records whether an update went out.
-func (m *Model) sent(msg sentMsg) tea.Cmd {
-	if msg.book != m.book {
-		return nil
-	}
-	m.draft.sending = ""
+// send sends an update of which it is recorded that it is about to go out.
+func (m *Model) send(p *post) tea.Cmd {
+	p.sending = true
 	m.touch()
-	fail, what := "", "the update went to "+plain(msg.place)
-	if msg.err != nil {
-		fail, what = plain(msg.err.Error()), "the update did NOT reach "+plain(msg.place)
-		m.later(&dialog{
-			title:   "NOT SENT to " + plain(msg.place),
-			body:    []string{fail, "", "The draft is kept; y copies it."},
-			buttons: []button{{"Close", nil}},
-		})
+	return m.guard.command("sending the update", func() tea.Msg {
+		if !p.hand.begin() {
+			return nil // the console has ended
+		}
+		err := m.opt.Sender.Send(m.lasting, p.place, p.text)
+		p.hand.result <- err
+		return sentMsg{p, err}
+	})
+}
+
+// outcome is what is recorded of an update that was sent, and in words.
+func (m *Model) outcome(p *post, err error) (what string, events []incident.Event, problem error) {
+	b := m.newest
+	if p.book != m.book {
+		b = incident.NewBoard(p.book.Case().State, p.book.Runbook(), nil, m.opt.Clock())
 	}
-	events, err := m.newest.Sent(m.opt.Operator, msg.text, msg.place, fail)
+	switch {
+	case err == nil:
+		what = "the update went to " + plain(p.place)
+		events, problem = b.Sent(m.opt.Operator, p.text, p.place, "")
+	case errors.Is(err, ErrUnclear) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		what = "NOT KNOWN whether the update reached " + plain(p.place)
+		events, problem = b.Unclear(m.opt.Operator, p.text, p.place, plain(err.Error()))
+	default:
+		what = "the update did NOT reach " + plain(p.place)
+		events, problem = b.Sent(m.opt.Operator, p.text, p.place, plain(err.Error()))
+	}
+	return what, events, problem
+}
+
+// sent records whether an update went out, in the incident that it was drafted for.
+func (m *Model) sent(msg sentMsg) tea.Cmd {
+	p := msg.post
+	if m.posting == p {
+		m.posting, m.draft.sending = nil, ""
+	}
+	m.touch()
+	what, events, err := m.outcome(p, msg.err)
+	if msg.err != nil {
+		m.stay()
+		title, body := "NOT SENT to "+plain(p.place), "The draft is kept; y copies it."
+		if strings.HasPrefix(what, "NOT KNOWN") {
+			title, body = "NOT KNOWN WHETHER IT REACHED "+plain(p.place), "Look there before it is sent again. It does not count as sent."
+		}
+		m.later(&dialog{title: title, body: []string{plain(msg.err.Error()), "", body}, buttons: []button{{"Close", nil}}})
+	}
 	if err != nil {
+		m.stay()
 		m.say(what + ", and that is not recorded: " + plain(err.Error()))
 		return nil
 	}
+	if p.book != m.book {
+		return m.guard.command("recording", func() tea.Msg {
+			if err := p.book.Record(m.lasting, events...); err != nil {
+				return elsewhereMsg{what, err}
+			}
+			return nil
+		})
+	}
 	return m.record(what, events, func(m *Model) tea.Cmd {
-		if fail == "" && m.opt.scrub(m.draft.text) == msg.text {
+		if msg.err == nil && m.opt.scrub(m.draft.text) == p.text {
 			m.gone()
 		}
 		return nil
+	})
+}
+
+// elsewhere says what was not recorded in an incident that is not shown any more.
+func (m *Model) elsewhere(msg elsewhereMsg) {
+	m.stay()
+	m.later(&dialog{
+		title:   "NOT RECORDED",
+		body:    []string{plain(msg.err.Error()), "", "not recorded in the incident that it belongs to: " + msg.what},
+		buttons: []button{{"Close", nil}},
 	})
 }
 

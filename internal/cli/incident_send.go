@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"warroom/internal/config"
 	"warroom/internal/notify"
@@ -41,5 +42,15 @@ func (s *sender) Send(ctx context.Context, place, text string) error {
 	if s.scrub != nil {
 		text = s.scrub(text)
 	}
-	return s.to.Send(ctx, place, text)
+	err := s.to.Send(ctx, place, text)
+	if e, ok := errors.AsType[*notify.Error](err); ok && e.Kind == notify.Unclear {
+		return &unclear{err}
+	}
+	return err
 }
+
+// unclear is the error of a text of which it is not known whether it arrived.
+type unclear struct{ error }
+
+// Unwrap has errors.Is hold for ui.ErrUnclear.
+func (u *unclear) Unwrap() []error { return []error{u.error, ui.ErrUnclear} }
