@@ -13,6 +13,7 @@ type FormField struct {
 	Value   string   // what was typed
 	Hint    string   // shown while Value is empty
 	Problem string   // why it cannot be sent as it is; empty when it can
+	Means   string   // how Value is taken, below it: the time that it comes to; may be empty
 	Options []string // one of which is chosen; nil for a text
 	Chosen  int      // index into Options
 	Cursor  int      // bytes of Value before the cursor
@@ -94,6 +95,9 @@ func (f Frame) field(v *FormField, chosen bool, label, room int) []spans {
 			row = append(spans(nil), head...)
 		}
 		out = append(out, append(row, s...))
+	}
+	if m := f.say(v.Means); m != "" {
+		out = append(out, spans{{theme.Plain, spaces(head.width())}, {theme.Muted, f.prose(m, n)}})
 	}
 	if p := f.say(v.Problem); p != "" {
 		for i, part := range wrap(g.Fail+" "+p, n) {

@@ -78,6 +78,9 @@ func (f Frame) nDoes(b *incident.Board) (s string, loud bool) {
 	if v, _ := findNode(b, b.Node); v != nil && v.Finding.Stance != diagnosis.Unread && b.NeedsVerdict(b.Node) {
 		return "asks for the verdict", false
 	}
+	if b.NeedsWord(b.Node) && b.State != nil && b.State.Closed.IsZero() {
+		return "asks what you saw", false
+	}
 	events, err := b.Step("n", "")
 	if err != nil {
 		why := f.say(err.Error())

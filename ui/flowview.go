@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -174,7 +175,8 @@ func takeNode(m *Model) tea.Cmd {
 	})
 }
 
-// markForm asks how a node is marked, and why.
+// markForm asks how a node is marked, and why. It begins with how the node stands,
+// so that nothing is opened again, and no verdict erased, by enter alone.
 func markForm(m *Model) tea.Cmd {
 	id := m.flowNode()
 	n := nodeOf(m.newest, id)
@@ -186,27 +188,42 @@ func markForm(m *Model) tea.Cmd {
 	first := 0
 	if n.Done.IsSettled() {
 		acts, how = append(acts, "open again"), append(how, incident.NodeOpened)
-		first = 2
+		first = max(slices.Index(how, n.Done.Act), 0)
 	}
 	act := pick("Mark it", first, acts...)
-	verdict := pick("Verdict", 0, append([]string{"none"}, incident.Verdicts[:]...)...)
 	reason := line("Reason", "", "what says so", "a mark needs a reason")
-	return m.fill(&form{title: "Mark: " + plain(n.Node.Title), button: "Mark", fields: []*field{act, verdict, reason},
-		body: []string{evidenceLine(&n.Finding)},
-		submit: func(m *Model, _ *form) (tea.Cmd, error) {
-			if why := cannotRecord(m); why != "" {
-				return nil, &incident.Refusal{Why: why}
+	f := &form{title: "Mark: " + plain(n.Node.Title), button: "Mark", fields: []*field{act, reason}, body: []string{evidenceLine(&n.Finding)}}
+	verdict := pick("Verdict", 0, append([]string{"none"}, incident.Verdicts[:]...)...)
+	if m.newest.Tells(id) {
+		f.fields = []*field{act, verdict, reason}
+		if s := m.newest.State; s != nil && s.Marked {
+			verdict.options[0] = "as it is"
+			f.body = append(f.body, "A person marked it "+strings.ToUpper(s.Verdict)+": that stays until another verdict is chosen here.")
+		}
+		f.follow = func(on *field) {
+			if on == verdict && verdict.chosen > 0 {
+				act.chosen = 0 // a verdict says that it is done
 			}
-			told := ""
-			if verdict.chosen > 0 {
-				told = verdict.options[verdict.chosen]
-			}
-			events, err := m.newest.Mark(m.opt.Operator, id, how[act.chosen], told, reason.text())
-			if err != nil {
-				return nil, err
-			}
-			return m.record("the mark of "+plain(n.Node.Title), events, m.afterVerdict(events)), nil
-		}})
+		}
+	}
+	f.submit = func(m *Model, _ *form) (tea.Cmd, error) {
+		if why := cannotRecord(m); why != "" {
+			return nil, &incident.Refusal{Why: why}
+		}
+		told := ""
+		if verdict.chosen > 0 {
+			told = verdict.options[verdict.chosen]
+		}
+		if told != "" && how[act.chosen] != incident.NodeDone {
+			return nil, &fieldError{verdict, "a verdict goes with done"}
+		}
+		events, err := m.newest.Mark(m.opt.Operator, id, how[act.chosen], told, reason.text())
+		if err != nil {
+			return nil, err
+		}
+		return m.record("the mark of "+plain(n.Node.Title), events, m.afterVerdict(events)), nil
+	}
+	return m.fill(f)
 }
 
 // checkNode reads again what a node rests on.

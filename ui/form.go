@@ -26,6 +26,8 @@ type form struct {
 	// submit makes of what was typed what is recorded. An error keeps the form
 	// open and is shown; a *fieldError at its field.
 	submit func(*Model, *form) (tea.Cmd, error)
+	// follow sets other fields by what was typed or chosen in one; may be nil.
+	follow func(*field)
 
 	opened  time.Time
 	awake   bool
@@ -43,6 +45,8 @@ type field struct {
 	multiline   bool
 	required    string // what is asked for when it is empty; empty when it may be
 	problem     string
+	// means says what was typed as warroom takes it, for below the field; may be nil.
+	means func(typed string, now time.Time) string
 }
 
 // fieldError is a mistake in one field.
@@ -136,6 +140,9 @@ func (f *form) move(by int) {
 func (f *form) changed() {
 	if on := f.on(); on != nil {
 		on.problem = ""
+		if f.follow != nil {
+			f.follow(on)
+		}
 	}
 	f.version++
 }
@@ -221,12 +228,24 @@ func acted(what string, act func(*Model, *form) ([]incident.Event, error)) func(
 	}
 }
 
-// shown is the form as it is drawn.
-func (f *form) shown() panes.FormView {
+// timed reports whether the form says something that changes with the time.
+func (f *form) timed() bool {
+	return slices.ContainsFunc(f.fields, func(one *field) bool { return one.means != nil })
+}
+
+// shown is the form as it is drawn. One that asks for a time says what time it is.
+func (f *form) shown(now time.Time) panes.FormView {
 	v := panes.FormView{Title: f.title, Body: slices.Clone(f.body), Selected: f.selected, Buttons: []string{"Cancel", f.button}}
+	if f.timed() {
+		v.Title += ": now " + now.UTC().Format("15:04 UTC")
+	}
 	for _, one := range f.fields {
+		means := ""
+		if one.means != nil && one.problem == "" {
+			means = one.means(one.text(), now)
+		}
 		v.Fields = append(v.Fields, panes.FormField{
-			Label: one.label, Value: string(one.value), Hint: one.hint, Problem: one.problem,
+			Label: one.label, Value: string(one.value), Hint: one.hint, Problem: one.problem, Means: means,
 			Options: one.options, Chosen: one.chosen, Cursor: len(string(one.value[:one.cursor])), Multiline: one.multiline,
 		})
 	}

@@ -65,6 +65,9 @@ func TestIncidentByKeysAlone(t *testing.T) {
 					r.rest()
 					d.Press([]string{"2", "1", "8", "7"}[steps%4])
 					d.Press("n")
+					if n.Sense == "" {
+						r.fills(d, "What you saw", "on the pager")
+					}
 					d.WaitText("recorded: the step " + n.Title)
 					steps++
 				}
@@ -170,6 +173,7 @@ func TestStepWaitsForFreshEvidence(t *testing.T) {
 	d := r.open(t, 100, 30)
 	r.declare(d)
 	d.Press("2", "n")
-	d.WaitText("recorded: the step Rotation alert") // nothing reads it
+	r.fills(d, "What you saw", "on the pager") // nothing reads it
+	d.WaitText("recorded: the step Rotation alert")
 	_ = d
 }

@@ -20,7 +20,7 @@ func TestResumeIsOffered(t *testing.T) {
 		r.read()
 		l := r.start(t)
 		l.declare()
-		l.press("n")
+		l.step()
 		l.end()
 		book := l.m.book
 		l.pass(time.Minute)
@@ -132,7 +132,7 @@ func TestReminderAfterAnInterruption(t *testing.T) {
 		r.read()
 		l := r.start(t)
 		l.declare()
-		l.press("n")
+		l.step()
 		l.press("2")
 		l.seesNot("you were at")
 		l.pass(idleFor + time.Second)

@@ -104,11 +104,14 @@ func (m *Model) interval(x *diagnosis.Fact) time.Duration {
 	return max(every, leastFresh)
 }
 
-// settleNode records the current step, and asks for a verdict where it tells one
-// that the evidence does not give.
+// settleNode records the current step. It asks for a verdict where it tells one
+// that the evidence does not give, and for what was seen where nothing reads it.
 func (m *Model) settleNode(n *incident.NodeView) tea.Cmd {
 	if m.newest.NeedsVerdict(n.Node.ID) {
 		return verdictForm(m, n)
+	}
+	if m.newest.NeedsWord(n.Node.ID) {
+		return wordForm(m, n)
 	}
 	return m.recordStep(n, "")
 }
@@ -168,6 +171,35 @@ func verdictForm(m *Model, n *incident.NodeView) tea.Cmd {
 				return nil, err
 			}
 			return m.record("the verdict "+verdict.options[verdict.chosen], events, m.afterVerdict(events)), nil
+		}})
+}
+
+// wordForm asks what a person has seen of a step that nothing reads: a single key
+// does not settle it.
+func wordForm(m *Model, n *incident.NodeView) tea.Cmd {
+	node, title := n.Node.ID, plain(n.Node.Title)
+	seen := line("What you saw", "", "for example what was said, where, and when", "say what you saw")
+	if alert := m.opt.Alert; !alert.IsZero() && len(m.newest.Flow) > 0 && len(m.newest.Flow[0].Nodes) > 0 && m.newest.Flow[0].Nodes[0].Node.ID == node {
+		seen.set("the alert was raised at " + alert.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	body := []string{evidenceLine(&n.Finding)}
+	if text := plain(n.Node.Text); text != "" {
+		body = append(body, text)
+	}
+	return m.fill(&form{title: title + ": done", body: body, button: "Done", fields: []*field{seen},
+		submit: func(m *Model, _ *form) (tea.Cmd, error) {
+			if why := cannotRecord(m); why != "" {
+				return nil, &incident.Refusal{Why: why}
+			}
+			if m.newest.Node != node {
+				return nil, &incident.Refusal{Why: "another step is the current one by now"}
+			}
+			events, err := m.newest.StepNoted(m.opt.Operator, "", seen.text())
+			if err != nil {
+				return nil, err
+			}
+			m.asked = asked{}
+			return m.record("the step "+title, events, m.afterVerdict(events)), nil
 		}})
 }
 

@@ -26,6 +26,16 @@ func (l *loop) arrives() {
 	l.settle()
 }
 
+// step takes a step that nothing reads, by a person's word.
+func (l *loop) step() {
+	l.t.Helper()
+	l.press("n")
+	l.sees("What you saw")
+	l.rest()
+	l.typed("seen on the pager")
+	l.press("enter")
+}
+
 func old(r *room) time.Time { return r.now().Add(-10 * time.Minute) }
 
 func TestNextReadsWhatIsOldAndSettlesWhatSaysTheSame(t *testing.T) {
@@ -33,7 +43,7 @@ func TestNextReadsWhatIsOldAndSettlesWhatSaysTheSame(t *testing.T) {
 		l := r.start(t)
 		l.arrives()
 		l.declare()
-		l.press("n")
+		l.step()
 		l.told("Rotation alert: done") // nothing reads it
 		r.senses.at(old(r))
 		l.arrives()
@@ -60,7 +70,7 @@ func TestNextShowsWhatHasChangedBeforeItIsSettled(t *testing.T) {
 		l := r.start(t)
 		l.arrives()
 		l.declare()
-		l.press("n")
+		l.step()
 		r.senses.at(old(r))
 		l.arrives()
 		l.rest()
@@ -81,7 +91,7 @@ func TestNextNeverSettlesWhatIsNotRead(t *testing.T) {
 		l := r.start(t)
 		l.arrives()
 		l.declare()
-		l.press("n")
+		l.step()
 		r.senses.set("rotation.status", diagnosis.Finding{Stance: diagnosis.Unread, Value: "CloudWatch does not answer"})
 		l.arrives()
 		l.rest()
@@ -109,11 +119,13 @@ func TestAKeyHeldDownSettlesOneStep(t *testing.T) {
 		l.arrives()
 		l.declare()
 		l.press("2")
+		l.step()
+		l.rest()
 		for range 50 {
 			l.press("n")
 			l.pass(30 * time.Millisecond)
 		}
-		if n := strings.Count(strings.Join(r.shelf.told(), "\n"), ": done"); n != 1 {
+		if n := strings.Count(strings.Join(r.shelf.told(), "\n"), ": done"); n != 2 {
 			t.Errorf("a key held down settled %d steps", n)
 		}
 		l.sees("look, then press again")
@@ -121,7 +133,7 @@ func TestAKeyHeldDownSettlesOneStep(t *testing.T) {
 		l.rest()
 		l.sees("n next step")
 		l.press("n")
-		if n := strings.Count(strings.Join(r.shelf.told(), "\n"), ": done"); n != 2 {
+		if n := strings.Count(strings.Join(r.shelf.told(), "\n"), ": done"); n != 3 {
 			t.Errorf("after a rest, n settled %d steps in all", n)
 		}
 	})
@@ -133,6 +145,8 @@ func TestCompromisedOffersToTellSecurity(t *testing.T) {
 		l := r.start(t)
 		l.arrives()
 		l.declare()
+		l.step()
+		l.rest()
 		for l.m.newest.Node != "fate" {
 			l.press("n")
 			l.rest()
@@ -165,7 +179,7 @@ func TestFlowByTheCursor(t *testing.T) {
 		l := r.start(t)
 		l.arrives()
 		l.declare()
-		l.press("n")
+		l.step()
 		l.rest()
 		l.press("2", "j", "j")
 		node := l.m.flowNode()
@@ -186,5 +200,71 @@ func TestFlowByTheCursor(t *testing.T) {
 		}
 		l.press("2", "tab")
 		l.sees("ROOT CAUSE")
+	})
+}
+
+func TestAStepThatNothingReadsAsksWhatWasSeen(t *testing.T) {
+	bubble(t, func(t *testing.T, r *room) {
+		l := r.start(t, func(o *Options) { o.Alert = r.now().Add(-4 * time.Minute) })
+		l.arrives()
+		l.declare()
+		l.sees("n asks what you saw")
+		l.press("n")
+		l.sees("the alert was raised at")
+		l.toldNot("Rotation alert: done")
+		l.rest()
+		l.press("ctrl+u", "enter")
+		l.sees("say what you saw")
+		l.typed("paged by the gateway")
+		l.press("enter")
+		l.told("Rotation alert: done: paged by the gateway")
+	})
+}
+
+// The mark of a settled node begins with how it stands, and a verdict that is
+// chosen is never thrown away.
+func TestAMarkKeepsWhatWasMarked(t *testing.T) {
+	bubble(t, func(t *testing.T, r *room) {
+		l := r.start(t)
+		l.arrives()
+		l.declare()
+		l.press("2")
+		l.m.flow = flowPlace{moved: true, node: "status"}
+		l.press("v")
+		l.seesNot("Verdict")
+		l.press("esc")
+		l.m.flow = flowPlace{moved: true, node: "fate"}
+		l.press("v")
+		l.rest()
+		l.press("right", "enter", "left") // ruled out, and then a verdict: compromised is the last
+		if l.m.form.fields[0].chosen != 0 {
+			t.Error("a verdict does not say that it is done")
+		}
+		l.press("enter")
+		l.typed("read from elsewhere")
+		l.press("enter")
+		l.told("Security impact: done: compromised")
+		l.rest()
+		l.press("enter")
+		l.rest()
+		l.m.flow = flowPlace{moved: true, node: "fate"}
+		l.press("v")
+		l.sees("[done]", "[as it is]", "A person marked it COMPROMISED")
+		l.rest()
+		l.press("enter", "right", "up", "right", "right", "enter", "enter") // a verdict with open again
+		l.typed("no more")
+		l.press("enter")
+		l.sees("a verdict goes with done")
+		l.press("esc")
+		// A step over it does not replace it, whatever the evidence says.
+		r.senses.set("credential.fate", finding(diagnosis.For, "past its time", r.now()))
+		l.arrives()
+		l.m.flow = flowPlace{moved: true, node: "fate"}
+		l.press("t")
+		l.rest()
+		l.press("n")
+		if s := l.m.kase.State; s.Verdict != "compromised" || !s.Marked {
+			t.Errorf("verdict %q, marked %v", s.Verdict, s.Marked)
+		}
 	})
 }

@@ -81,6 +81,7 @@ type formKey struct {
 	look
 	of      *form
 	version int
+	minute  int64 // of a form that says what time it is
 }
 
 type detailKey struct {
@@ -348,8 +349,13 @@ func (m *Model) drawBox() []string {
 		})
 	}
 	if m.mode == modeForm {
-		return c.form.get(formKey{look, m.form, m.form.version}, c.prose, func() []string {
-			return panes.Form(f, m.form.shown())
+		now := m.opt.Clock()
+		k := formKey{look: look, of: m.form, version: m.form.version}
+		if m.form.timed() {
+			k.minute = now.Unix() / 60
+		}
+		return c.form.get(k, c.prose, func() []string {
+			return panes.Form(f, m.form.shown(now))
 		})
 	}
 	d := m.dialog

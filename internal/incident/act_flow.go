@@ -123,6 +123,13 @@ func (b *Board) NeedsVerdict(node string) bool {
 	return told == ""
 }
 
+// NeedsWord reports whether settling a node rests on what a person has seen alone,
+// because nothing reads it: then it is asked for.
+func (b *Board) NeedsWord(node string) bool {
+	v := b.node(node)
+	return v != nil && v.Finding.Stance == diagnosis.NoSensor && !b.NeedsVerdict(node)
+}
+
 // Enter makes a node the current one: going back, or taking a side node. A node
 // that is settled stays so while one looks at it again.
 func (b *Board) Enter(by, node string) ([]Event, error) {
