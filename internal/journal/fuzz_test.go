@@ -38,6 +38,12 @@ func FuzzReader(f *testing.F) {
 		if fault := (*Fault)(nil); errors.As(err, &fault) == (v == nil) && err != nil {
 			t.Fatalf("verify: %v beside %v", err, v)
 		}
+		if v != nil {
+			shown(t, v)
+		}
+		if err != nil {
+			steers(t, err.Error())
+		}
 		if r, err := read(d, diskDir); err == nil {
 			last, n := uint64(0), uint64(0)
 			err := r.Each(func(record Record) error {

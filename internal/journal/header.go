@@ -80,7 +80,7 @@ func parseHeader(name string, l line) (header, identity, error) {
 		return header{}, identity{}, errHeader
 	}
 	if major(version.Format) > major(Format) {
-		return header{}, identity{}, &NewerError{Segment: name, Format: version.Format}
+		return header{}, identity{}, &NewerError{Segment: name, Format: plain(version.Format, mostName)}
 	}
 	var h header
 	if err := json.Unmarshal(l.payload, &h); err != nil {
@@ -90,6 +90,10 @@ func parseHeader(name string, l line) (header, identity, error) {
 	if err != nil || len(raw) != len(identity{}) || major(h.Format) < 1 || h.Segment < 1 || h.First < 1 ||
 		(h.Segment > 1) != (h.After != nil) {
 		return header{}, identity{}, errHeader
+	}
+	h.Why = plain(h.Why, mostText)
+	for i := range h.Faults {
+		h.Faults[i] = h.Faults[i].plain()
 	}
 	return h, identity(raw), nil
 }

@@ -43,13 +43,17 @@ func (h Head) String() string { return fmt.Sprintf("%d:%x", h.Seq, h.Hash) }
 // MarshalText writes the head as String does, for JSON.
 func (h Head) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// ParseHead reads what String wrote, with blanks around it or not.
+// ParseHead reads what String wrote, with blanks around it or not. The hash alone
+// will do as well, and gives a Head without a number: that of whatever line has it.
 func ParseHead(text string) (Head, error) {
 	number, sum, found := strings.Cut(strings.TrimSpace(text), ":")
+	if !found {
+		number, sum = "0", number
+	}
 	seq, err := strconv.ParseUint(number, 10, 64)
 	raw, errHex := hex.DecodeString(sum)
-	if !found || err != nil || errHex != nil || len(raw) != 32 {
-		return Head{}, fmt.Errorf("%.100q is not the head of a journal: it is written as number:hash with 64 hexadecimal digits, for example 42:3f9a…", text)
+	if err != nil || errHex != nil || len(raw) != 32 {
+		return Head{}, fmt.Errorf("%.100q is not the head of a journal: it is written as number:hash with 64 hexadecimal digits, for example 42:3f9a…, or as the hash alone", text)
 	}
 	return Head{Seq: seq, Hash: [32]byte(raw)}, nil
 }

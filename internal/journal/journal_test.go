@@ -243,6 +243,20 @@ func TestHeadNotedElsewhere(t *testing.T) {
 			t.Errorf("head %v: %v", h, err)
 		}
 	}
+	// The hash alone names its record as well.
+	for _, h := range heads {
+		bare, err := ParseHead(fmt.Sprintf(" %x\n", h.Hash))
+		if err != nil || bare.Seq != 0 || bare.Hash != h.Hash {
+			t.Fatalf("the hash of %v was read as %v, %v", h, bare, err)
+		}
+		if _, err := Verify(dir, VerifyOptions{Head: &bare}); err != nil {
+			t.Errorf("the hash of %v: %v", h, err)
+		}
+	}
+	stranger := Head{Hash: [32]byte{1}}
+	if _, err := Verify(dir, VerifyOptions{Head: &stranger}); err == nil || !strings.Contains(err.Error(), "no record has the hash 01") {
+		t.Errorf("a hash that no record has: %v", err)
+	}
 	for what, h := range map[string]Head{
 		"another hash":   {3, heads[2].Hash},
 		"a later record": {5, heads[4].Hash},
@@ -252,7 +266,7 @@ func TestHeadNotedElsewhere(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for _, text := range []string{"", "4", ":", "4:zz", "-1:" + strings.Repeat("a", 64), "4:" + strings.Repeat("a", 63), heads[1].String() + "0"} {
+	for _, text := range []string{"", "4", ":", "4:zz", "-1:" + strings.Repeat("a", 64), "4:" + strings.Repeat("a", 63), heads[1].String() + "0", strings.Repeat("a", 63), strings.Repeat("a", 65), strings.Repeat("g", 64)} {
 		if h, err := ParseHead(text); err == nil {
 			t.Errorf("%q was read as %v", text, h)
 		}

@@ -74,12 +74,7 @@ func readHolder(files fileSystem, dir string) string {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return ""
 	}
-	return strings.Map(func(r rune) rune { // it goes to a screen
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(string(text[:n]), ""))
+	return strings.TrimSpace(plain(string(text[:n]), mostHolder)) // it goes to a screen
 }
 
 // Holder tells who writes the journal in dir now. held is false when nobody does;

@@ -279,10 +279,17 @@ func (c *chain) fault(f Fault) {
 	if len(c.faults) >= mostKept {
 		return
 	}
+	f = f.plain()
 	same := func(g Fault) bool { return g.Segment == f.Segment && g.Offset == f.Offset && g.Seq == f.Seq }
 	if !slices.ContainsFunc(c.faults, same) {
 		c.faults = append(c.faults, f)
 	}
+}
+
+// plain is a fault whose texts may be shown: they can come from a file.
+func (f Fault) plain() Fault {
+	f.Segment, f.What = plain(f.Segment, mostName), plain(f.What, mostText)
+	return f
 }
 
 // undeclared are the faults that no header tells of yet.

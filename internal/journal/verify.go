@@ -1,19 +1,16 @@
 package journal
 
 import (
-	"cmp"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // VerifyOptions says what a journal is held against.
 type VerifyOptions struct {
-	Head *Head    // noted elsewhere: the journal must hold it
+	Head *Head    // noted elsewhere: the journal must hold it; with Seq 0, any line that has its hash
 	Keys []string // lines of authorized_keys that may sign; none for any
 }
 
@@ -58,25 +55,29 @@ func verifyAll(files fileSystem, dir string, v VerifyOptions) (*Verification, er
 	}
 	c := newChain(files, filepath.Clean(dir))
 	checks := newChecks()
+	faults := &firsts{}
 	tally := &tally{allowed: allowed, head: v.Head, seen: map[string]int{}}
 	c.each = func(s signed) {
 		checks.add(s)
 		if f := tally.count(s); f != nil {
-			c.fault(*f)
+			faults.add(*f)
 		}
 	}
 	err = c.scan(m, false)
-	for _, f := range checks.wait() {
-		c.fault(f)
-	}
+	bad := checks.wait()
 	if err != nil {
 		return nil, fmt.Errorf("verifying the journal in %s: %w", dir, err)
 	}
+	// What the scan found before what only a signature shows: of one line it tells
+	// more.
+	for _, f := range slices.Concat(c.faults, bad) {
+		faults.add(f)
+	}
 	if m == nil {
-		c.fault(Fault{Segment: headName, Seq: c.seq, What: why + ": whether records are missing at the end cannot be known"})
+		faults.add(Fault{Segment: headName, Seq: c.seq, What: why + ": whether records are missing at the end cannot be known"})
 	}
 	if f := tally.noted(c); f != nil {
-		c.fault(*f)
+		faults.add(*f)
 	}
 	out := &Verification{Journal: fmt.Sprintf("%x", c.id), Segments: c.number, Records: tally.records, Head: Head{c.seq, c.tip.hash},
 		Signers: tally.signers, Notes: slices.Clone(c.skipped)}
@@ -86,26 +87,12 @@ func verifyAll(files fileSystem, dir string, v VerifyOptions) (*Verification, er
 	if m != nil && c.torn > 0 && c.number == m.segment {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s has %d bytes behind the last acknowledged record: they are being written, or a crash left them", segmentName(c.number), c.torn))
 	}
-	slices.SortStableFunc(c.faults, func(a, b Fault) int {
-		// By file, the head's last: its name is before those of the segments.
-		return cmp.Or(compareBool(a.Segment == headName, b.Segment == headName), cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset))
-	})
-	out.Faults = c.faults
+	out.Faults = faults.cut()
 	if len(out.Faults) > 0 {
 		first := out.Faults[0]
 		return out, &first
 	}
 	return out, nil
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // tally counts who signed what, and looks for a head.
@@ -131,7 +118,7 @@ func (t *tally) count(s signed) (f *Fault) {
 			f = &Fault{Segment: segmentName(s.segment), Offset: s.at, What: fmt.Sprintf("from here it is signed by %s, which is not among the keys that may", t.signers[i].Fingerprint)}
 		}
 	}
-	if t.head != nil && s.seq == t.head.Seq {
+	if t.head != nil && (s.seq == t.head.Seq || t.head.Seq == 0) {
 		t.found = t.found || s.hash == t.head.Hash
 		t.other = Head{s.seq, s.hash}.String()
 	}
@@ -157,6 +144,8 @@ func (t *tally) noted(c *chain) *Fault {
 	}
 	f := &Fault{Segment: segmentName(c.number), Seq: t.head.Seq, Offset: c.at}
 	switch {
+	case t.head.Seq == 0:
+		f.What = fmt.Sprintf("the head noted elsewhere is not there: no record has the hash %x; it was cut off or written anew, or it is another journal", t.head.Hash)
 	case t.head.Seq > c.seq:
 		f.What = fmt.Sprintf("the head noted elsewhere is not there: this journal ends with record %d, and the note is of %d; records were cut off, or it is another journal", c.seq, t.head.Seq)
 	case t.other == "":
@@ -165,62 +154,4 @@ func (t *tally) noted(c *chain) *Fault {
 		f.What = fmt.Sprintf("the head noted elsewhere is %s, and the journal has %s: it was written anew, or it is another journal", t.head, t.other)
 	}
 	return f
-}
-
-// checks verifies signatures on all cores while the chain is followed.
-type checks struct {
-	batch  []signed
-	jobs   chan []signed
-	faults []Fault
-	mu     sync.Mutex
-	group  sync.WaitGroup
-}
-
-// batchSize is how many signatures are handed over at once.
-const batchSize = 64
-
-// mostBadSignatures is how many bad signatures are told of; the first is among
-// them, as each worker takes batches in order and there are far fewer of them.
-const mostBadSignatures = 1000
-
-func newChecks() *checks {
-	c := &checks{jobs: make(chan []signed, 4)}
-	for range runtime.GOMAXPROCS(0) {
-		c.group.Go(func() {
-			for batch := range c.jobs {
-				for _, s := range batch {
-					if f := s.check(); f != nil {
-						c.fault(*f)
-					}
-				}
-			}
-		})
-	}
-	return c
-}
-
-func (c *checks) fault(f Fault) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.faults) < mostBadSignatures {
-		c.faults = append(c.faults, f)
-	}
-}
-
-func (c *checks) add(s signed) {
-	s.sig = slices.Clone(s.sig)
-	if c.batch = append(c.batch, s); len(c.batch) == batchSize {
-		c.jobs <- c.batch
-		c.batch = make([]signed, 0, batchSize)
-	}
-}
-
-// wait gives the faults when all are checked.
-func (c *checks) wait() []Fault {
-	if len(c.batch) > 0 {
-		c.jobs <- c.batch
-	}
-	close(c.jobs)
-	c.group.Wait()
-	return c.faults
 }
