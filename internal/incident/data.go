@@ -124,6 +124,7 @@ type ItemMoved struct {
 type Sensed struct {
 	Item      string   `json:"item,omitempty"`
 	Node      string   `json:"node,omitempty"`
+	Lesson    string   `json:"lesson,omitempty"`    // this incident is like that past one of the runbook; neither Item nor Node then
 	Ready     bool     `json:"ready,omitempty"`     // the item can be ticked
 	Regressed bool     `json:"regressed,omitempty"` // it was settled, and its evidence has turned
 	Evidence  Evidence `json:"evidence"`
@@ -211,6 +212,11 @@ type ReadingChanged struct {
 	To        estate.Status `json:"to"`
 	Word      string        `json:"word,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
+	// Baseline says that nothing changed: To is how the component stood when the
+	// incident was declared. More is how many others stood badly then and are not
+	// told one by one; Component is empty in that event.
+	Baseline bool `json:"baseline,omitempty"`
+	More     int  `json:"more,omitempty"`
 }
 
 // Overrun is a phase that went over its budget: told once.

@@ -37,7 +37,7 @@ const (
 	KindReopened   Kind = "reopened"
 	KindNode       Kind = "node"       // a node of the flow was entered, done, ruled out, opened again
 	KindItem       Kind = "item"       // an item was ticked, skipped, undone …, by a person
-	KindSensed     Kind = "sensed"     // an item turned ready, or regressed; a node regressed
+	KindSensed     Kind = "sensed"     // an item turned ready, or regressed; a node regressed; evidence is that of a past incident
 	KindAssigned   Kind = "assigned"   // an item got an owner and a due date
 	KindNote       Kind = "note"       //
 	KindDecision   Kind = "decision"   //

@@ -13,7 +13,7 @@ import (
 const (
 	maxDecisions = 8
 	maxChanges   = 16
-	maxIDs       = 1000 // nodes, items, measures and phases, each
+	maxIDs       = 1000 // nodes, items, measures, phases, lessons and components, each
 )
 
 // Fold makes a state of events. The zero value is ready for the first one. A Fold
@@ -25,7 +25,7 @@ type Fold struct {
 
 // owned are the parts of the state that no State which was given out shares:
 // those may be written in place, the others are copied first.
-type owned struct{ roles, nodes, items, overrun, counts, measures, decisions, changes bool }
+type owned struct{ roles, nodes, items, overrun, lessons, statuses, counts, measures, decisions, changes bool }
 
 // State is the state now. What is applied later does not change it.
 func (f *Fold) State() *State {
@@ -92,6 +92,9 @@ func (f *Fold) change(e Event) {
 	case ItemMoved:
 		f.item(e, d)
 	case Sensed:
+		if _, told := s.Lessons[d.Lesson]; !told && d.Lesson != "" {
+			put(&s.Lessons, &f.own.lessons, d.Lesson, e.At)
+		}
 		f.sensed(e, d)
 	case Assigned:
 		if d.Item != "" {
@@ -106,7 +109,12 @@ func (f *Fold) change(e Event) {
 	case MeasureMoved:
 		f.measure(e, d)
 	case ReadingChanged:
-		s.Changes = keep(s.Changes, &f.own.changes, e, maxChanges)
+		if d.Component != "" {
+			put(&s.Statuses, &f.own.statuses, string(d.Component), d.To)
+		}
+		if !d.Baseline {
+			s.Changes = keep(s.Changes, &f.own.changes, e, maxChanges)
+		}
 	case Overrun:
 		if _, told := s.Overrun[d.Phase]; !told && d.Phase != "" {
 			put(&s.Overrun, &f.own.overrun, d.Phase, e.At)

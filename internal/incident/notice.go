@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"warroom/internal/diagnosis"
-	"warroom/internal/estate"
 )
 
 // steady is how long an item that turned is left alone before it is told ready
@@ -13,7 +12,8 @@ import (
 const steady = time.Minute
 
 // Notices are the events that nobody made: items that turned ready or regressed,
-// nodes that regressed, phases that went over their budget. They are computed
+// nodes that regressed, phases that went over their budget, past incidents that the
+// evidence is like. They are computed
 // from the board alone, each once, because State remembers that it was told. There
 // are none before the declaration and none after the closing.
 func (b *Board) Notices() []Event {
@@ -46,6 +46,25 @@ func (b *Board) Notices() []Event {
 			out = b.overrun(out, &b.List[i].Clock)
 		}
 	}
+	return b.lessons(out)
+}
+
+// lessons are the past incidents that a sensor speaks for: each is told once, while
+// it does. When service is back the sensors say so no more, and without this no
+// journal would hold what a report proposes.
+func (b *Board) lessons(out []Event) []Event {
+	for i := range b.Runbook.Lessons {
+		l := &b.Runbook.Lessons[i]
+		if _, told := b.State.Lessons[l.ID]; told || len(b.State.Lessons) >= maxIDs {
+			continue
+		}
+		for _, sense := range l.Sense {
+			if found := b.Findings[sense]; found.Stance == diagnosis.For {
+				out = append(out, New("", Sensed{Lesson: l.ID, Evidence: EvidenceOf(found)}))
+				break
+			}
+		}
+	}
 	return out
 }
 
@@ -75,25 +94,4 @@ func (b *Board) overrun(out []Event, c *PhaseClock) []Event {
 		return out
 	}
 	return append(out, New("", Overrun{Phase: c.ID, Budget: c.To}))
-}
-
-// Changes are the components whose status differs between two readings of one
-// estate, as events, in the order of the estate. before may be nil: then nothing
-// has changed. A component that was never read before has not changed either.
-func Changes(before, after *estate.Readings) []Event {
-	if before == nil || after == nil {
-		return nil
-	}
-	var out []Event
-	for i, c := range after.Snapshot.Topology.Components {
-		now := &after.All[i]
-		was, ok := before.Of(c.ID)
-		if !ok || was.Status == now.Status || was.Tried.IsZero() && was.At.IsZero() {
-			continue
-		}
-		out = append(out, New("", ReadingChanged{
-			Component: c.ID, Name: c.Name, From: was.Status, To: now.Status, Word: short(now.Word, maxName), Reason: short(now.Reason, maxText),
-		}))
-	}
-	return out
 }

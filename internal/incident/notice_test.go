@@ -7,6 +7,7 @@ import (
 	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 	"warroom/internal/estate/estatetest"
+	"warroom/internal/runbook"
 )
 
 // about are the notices of one item.
@@ -177,5 +178,41 @@ func TestChanges(t *testing.T) {
 	want := ReadingChanged{Component: "user-service", Name: "User Service", From: was.Status, To: estate.Unknown, Word: "STALE", Reason: "no answer"}
 	if got[0].Data != want || got[0].By != "" || got[0].Kind != KindReading {
 		t.Errorf("%+v, want %+v", got[0], want)
+	}
+}
+
+// What the incident is like is told while its sensor says so, once; when service is
+// back it says so no more.
+func TestALikePastIncidentIsToldOnce(t *testing.T) {
+	d := declaredDesk(t)
+	d.rb.Lessons = []runbook.Lesson{
+		{ID: "seal", Title: "A sealed Vault", Sense: []string{"lesson.other", "lesson.seal"}},
+		{ID: "quiet", Title: "Nothing", Sense: []string{"lesson.quiet", "lesson.unread", "lesson.none"}},
+	}
+	d.f["lesson.other"], d.f["lesson.seal"] = says(diagnosis.Unread, "no answer"), says(diagnosis.For, "1 sealed")
+	d.f["lesson.quiet"], d.f["lesson.unread"] = says(diagnosis.Against, "none"), says(diagnosis.Unread, "no answer")
+	lessons := func() (out []Sensed) {
+		for _, e := range d.notices() {
+			if s, ok := e.Data.(Sensed); ok && s.Lesson != "" {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	if got := lessons(); len(got) != 1 || got[0].Lesson != "seal" || got[0].Evidence.Value != "1 sealed" || got[0].Evidence.Stance != "for" {
+		t.Fatalf("%+v", got)
+	}
+	before := d.fold.State()
+	d.f["lesson.seal"] = says(diagnosis.Against, "none is")
+	d.now = t0.Add(time.Hour)
+	if got := lessons(); len(got) > 0 {
+		t.Fatalf("%+v", got)
+	}
+	d.f["lesson.seal"], d.f["lesson.quiet"] = says(diagnosis.For, "2 sealed"), says(diagnosis.For, "now")
+	if got := lessons(); len(got) != 1 || got[0].Lesson != "quiet" {
+		t.Fatalf("%+v", got)
+	}
+	if len(before.Lessons) != 1 || len(d.fold.State().Lessons) != 2 {
+		t.Errorf("%v, %v", before.Lessons, d.fold.State().Lessons)
 	}
 }

@@ -3,6 +3,7 @@ package incident
 import (
 	"time"
 
+	"warroom/internal/estate"
 	"warroom/internal/runbook"
 )
 
@@ -29,6 +30,7 @@ type State struct {
 	Items    map[string]ItemState // by item id, completion calls included
 	Measures []Measure            // in order of opening
 	Overrun  map[string]time.Time // by phase id: when it went over its budget
+	Lessons  map[string]time.Time // by the id of a lesson: when evidence spoke for it first
 
 	Updates    int       // status updates that went out
 	LastUpdate time.Time // zero when none did
@@ -36,6 +38,10 @@ type State struct {
 	// Sending is the update that was about to go out and of which nothing more was
 	// told: it is under way, or the console ended meanwhile. Zero when there is none.
 	Sending Event
+
+	// Statuses are how components stood when that was told last, by their ids: of
+	// those that changed, or were not OK at the declaration.
+	Statuses map[string]estate.Status
 
 	Counts    map[Kind]int
 	Decisions []Event // the latest, at most 8, oldest first

@@ -57,7 +57,7 @@ func Tell(e *Event, rb *runbook.Runbook) string {
 		// Only the one that opens a measure says what it is.
 		text = phrase(join(": ", fmt.Sprintf("measure %s %s", d.ID, d.Act), string(d.Kind)), d.What, d.Who, until, d.Reason)
 	case ReadingChanged:
-		text = phrase(fmt.Sprintf("%s: %s → %s", d.Name, d.From, d.To), d.Word, d.Reason)
+		text = tellReading(d)
 	case Overrun:
 		text = fmt.Sprintf("%s is over its budget of %s", phaseWords(rb, d.Phase), span(d.Budget))
 	case ConsoleMoved:
@@ -91,6 +91,9 @@ func tellRole(d RoleAssigned) string {
 }
 
 func tellSensed(d Sensed, rb *runbook.Runbook) string {
+	if d.Lesson != "" {
+		return phrase("like a past incident: "+lessonWords(rb, d.Lesson), d.Evidence.words())
+	}
 	of := itemWords(rb, d.Item)
 	if d.Item == "" {
 		of = nodeWords(rb, d.Node)
@@ -118,6 +121,18 @@ func tellUpdate(d Updated) string {
 		return phrase("update did NOT reach "+d.To, d.Fail, d.Text)
 	}
 	return phrase("update to "+d.To, d.Text, next)
+}
+
+func tellReading(d ReadingChanged) string {
+	switch {
+	case !d.Baseline:
+		return phrase(fmt.Sprintf("%s: %s → %s", d.Name, d.From, d.To), d.Word, d.Reason)
+	case d.More > 0:
+		return fmt.Sprintf("at the declaration: %d more were not OK", d.More)
+	case d.Word == d.To.String():
+		d.Word = ""
+	}
+	return phrase(join(" ", "at the declaration:", d.Name, d.To.String(), d.Word), d.Reason)
 }
 
 // words are what was seen, typed, noted and linked.
@@ -170,6 +185,15 @@ func nodeWords(rb *runbook.Runbook, id string) string {
 func itemWords(rb *runbook.Runbook, id string) string {
 	if _, i := rb.Item(id); i != nil {
 		return i.Text
+	}
+	return id
+}
+
+func lessonWords(rb *runbook.Runbook, id string) string {
+	for i := range rb.Lessons {
+		if rb.Lessons[i].ID == id {
+			return rb.Lessons[i].Title
+		}
 	}
 	return id
 }

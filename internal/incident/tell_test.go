@@ -34,6 +34,8 @@ func TestTellSaysWhatHappenedInOneLine(t *testing.T) {
 		{incident.Sensed{Item: item.ID, Ready: true, Evidence: incident.Evidence{Value: "3"}}, []string{"READY: " + item.Text + ": 3"}},
 		{incident.Sensed{Node: node.ID, Regressed: true}, []string{"REGRESSED: " + node.Title}},
 		{incident.Sensed{Item: item.ID}, []string{"no longer ready"}},
+		{incident.Sensed{Lesson: rb.Lessons[0].ID, Evidence: incident.Evidence{Value: "1 is"}}, []string{"like a past incident: " + rb.Lessons[0].Title + ": 1 is"}},
+		{incident.Sensed{Lesson: "gone"}, []string{"like a past incident: gone"}},
 		{incident.Assigned{Item: item.ID, Owner: "ops-2", Due: at}, []string{item.Text, "ops-2; due 2026-03-21 12:00:00Z"}},
 		{incident.Noted{Text: "one\ntwo"}, []string{"one two"}},
 		{incident.Decided{Text: "fail over", Reason: "lag"}, []string{"fail over: lag"}},
