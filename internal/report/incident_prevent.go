@@ -10,20 +10,25 @@ import (
 	"warroom/internal/runbook"
 )
 
-// signs are what the journal holds that speaks for a lesson of the runbook. The
-// lessons' own sensors read the estate, which a report does not: it goes by what
-// was recorded, and says by what.
+// signs are what the journal holds that speaks for a lesson of the runbook. What
+// the lessons' own sensors said is recorded by consoles of this version; journals of
+// older ones, and evidence that nobody was there to see, are known by other signs.
 type signs struct {
 	senses map[string]string // by node and item id: its sensor
 	titles map[string]string // by node and item id: its words
 	spoke  map[string]string // by sensor: the latest evidence for it, in words
+	told   map[string]string // by the id of a lesson: what its sensor said, in words
 	words  map[string]string // by the state word of a reading: the first one, in words
 }
 
 const maxWords = 200 // state words that are told apart; there are some forty
 
 func (s *signs) learn(rb *runbook.Runbook) {
-	s.senses, s.titles, s.spoke, s.words = map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
+	s.senses, s.titles, s.spoke = map[string]string{}, map[string]string{}, map[string]string{}
+	s.told, s.words = map[string]string{}, map[string]string{}
+	for i := range rb.Lessons {
+		s.told[rb.Lessons[i].ID] = ""
+	}
 	for i := range rb.Flow {
 		for j := range rb.Flow[i].Nodes {
 			n := &rb.Flow[i].Nodes[j]
@@ -47,6 +52,9 @@ func (s *signs) take(e incident.Event) {
 	case incident.ItemMoved:
 		s.evidence(e, d.Item, d.Evidence)
 	case incident.Sensed:
+		if told, known := s.told[d.Lesson]; known && told == "" {
+			s.told[d.Lesson] = fmt.Sprintf("event %d: its sensor said %q", e.Seq, cut(tidy(d.Evidence.Value), 200))
+		}
 		id := d.Item
 		if id == "" {
 			id = d.Node
@@ -110,6 +118,9 @@ func (s *signs) lessons(in IncidentInput, state *incident.State) []lessonDoc {
 	for i := range in.Runbook.Lessons {
 		l := &in.Runbook.Lessons[i]
 		var why []string
+		if told := s.told[l.ID]; told != "" {
+			why = append(why, told)
+		}
 		for _, sense := range l.Sense {
 			if told := s.spoke[sense]; told != "" {
 				why = append(why, told)

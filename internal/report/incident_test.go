@@ -318,6 +318,8 @@ func TestPreventionIsProposedByWhatTheJournalHolds(t *testing.T) {
 		"a function that stopped":     {[]incident.Data{node("automated", ""), node("fate", "stuck")}, []string{"aws-2020"}},
 		"a change half way":           {[]incident.Data{node("automated", ""), node("state", "")}, []string{"aws-2020"}},
 		"stuck, but not by a machine": {[]incident.Data{node("manual", ""), node("fate", "stuck")}, nil},
+		"what a sensor said":          {[]incident.Data{incident.Sensed{Lesson: "vault-2019", Evidence: incident.Evidence{Value: "1 of 3 is sealed"}}}, []string{"vault-2019"}},
+		"of no such lesson":           {[]incident.Data{incident.Sensed{Lesson: "gone", Evidence: incident.Evidence{Value: "1"}}}, nil},
 		"two":                         {[]incident.Data{reading("Vault", "SEALED", ""), reading("B", "REVOKED", "")}, []string{"vault-2019", "letsencrypt-2020"}},
 	}
 	for name, c := range tests {
@@ -348,6 +350,7 @@ func TestPreventionIsProposedByWhatTheJournalHolds(t *testing.T) {
 func TestALessonIsKnownByTheEvidenceOfItsSensor(t *testing.T) {
 	l := onlyDeclared(t)
 	l.add(time.Second, "ic-1", incident.NodeMoved{Node: "n", Act: incident.NodeDone, Evidence: incident.Evidence{Stance: "for", Value: "seen"}})
+	l.add(time.Second, "", incident.Sensed{Lesson: "ours", Evidence: incident.Evidence{Value: "it is so"}})
 	in := l.input()
 	in.Runbook = &runbook.Runbook{
 		Flow:    []runbook.FlowPhase{{ID: "p", Title: "P", Nodes: []runbook.Node{{ID: "n", Title: "N", Sense: "failure.network"}}}},
@@ -357,7 +360,7 @@ func TestALessonIsKnownByTheEvidenceOfItsSensor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := made.doc.Prevention; len(p) != 1 || !strings.Contains(p[0].Why[0], `the evidence of "N" was "seen"`) {
+	if p := made.doc.Prevention; len(p) != 1 || len(p[0].Why) != 2 || p[0].Why[0] != `event 3: its sensor said "it is so"` || !strings.Contains(p[0].Why[1], `the evidence of "N" was "seen"`) {
 		t.Errorf("%+v", p)
 	}
 }

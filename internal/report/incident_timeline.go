@@ -161,6 +161,9 @@ func noiseOf(r *reading, e *incident.Event) (subject, name, act string) {
 		} else if d.Ready {
 			act = "READY"
 		}
+		if d.Lesson != "" {
+			return "lesson " + cut(d.Lesson, 80), "the past incident " + cut(d.Lesson, 80), "seen"
+		}
 		if d.Item != "" {
 			return "item " + d.Item, r.item(d.Item), act
 		}
