@@ -129,6 +129,8 @@ func declareForm(m *Model) tea.Cmd {
 			return m.openBook(declaring,
 				func(ctx context.Context) (Book, error) { return m.opt.Casebook.Declare(ctx, event) },
 				func(m *Model) tea.Cmd {
+					m.notices.begin = true
+					m.notice()
 					m.say("declared: incident " + plain(m.kase.State.Declared.ID) + "; n takes the first step")
 					return nil
 				}), nil

@@ -99,7 +99,7 @@ func (m *Model) attend(book Book, k *incident.Case) {
 	}
 	m.book, m.kase = book, k
 	m.rec, m.stepping, m.asked = recorder{}, nil, asked{}
-	m.notices = notices{seen: m.live.Readings}
+	m.notices = notices{}
 	m.line = timelinePlace{stale: true}
 	m.flow, m.list = flowPlace{}, listPlace{}
 	m.rebuild()

@@ -162,7 +162,7 @@ func TestQuitWaitsForAnUpdateThatIsBeingSent(t *testing.T) {
 	bubble(t, func(t *testing.T, r *room) {
 		l, slow := r.posts(t)
 		l.press("q")
-		l.sees("Not recorded yet: what becomes of the update that is being sent to bridge")
+		l.sees("Not recorded yet: what becomes of the update that is being sent to")
 		l.pass(5 * time.Second)
 		if l.quit {
 			t.Fatal("it quit while the update was being sent")

@@ -1,6 +1,9 @@
 package ui
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -13,12 +16,14 @@ import (
 // components whose status changed. The console that writes records them; one that
 // follows does not.
 type notices struct {
-	seen    *estate.Readings // up to which changes were told
-	changes []incident.Event // not handed over yet
-	under   bool             // a batch of them is being recorded
-	retry   time.Time        // not before, after one was not recorded
-	wrong   string           // why the last batch was not recorded; empty when it was
-	silent  int              // changes that were given up
+	seen    *estate.Readings   // up to which changes were collected
+	known   *incident.Statuses // how components stood when that was collected
+	begin   bool               // this console has declared: what is wrong is told as it was then
+	changes []incident.Event   // not handed over yet
+	under   bool               // a batch of them is being recorded
+	retry   time.Time          // not before, after one was not recorded
+	wrong   string             // why the last batch was not recorded; empty when it was
+	silent  int                // changes that were given up
 }
 
 const (
@@ -33,19 +38,44 @@ func (m *Model) notice() {
 	n := &m.notices
 	r := m.live.Readings
 	if !m.writing() || m.closed() {
-		n.seen, n.changes = r, nil
+		n.seen, n.known, n.changes = nil, nil, nil // taken up again, it goes on from the journal
 		return
 	}
 	if r == n.seen {
 		return
 	}
-	n.changes = append(n.changes, incident.Changes(n.seen, r)...)
-	if over := len(n.changes) - mostChanges; over > 0 {
-		n.changes = n.changes[over:]
-		n.silent += over
+	if n.known == nil {
+		n.known = incident.StatusesOf(m.kase.State)
+	}
+	if n.begin {
+		n.begin = false
+		n.keep(n.known.Baseline(r))
+	} else {
+		n.keep(n.known.Changes(r))
 	}
 	n.seen = r
 }
+
+// keep puts changes behind those that wait, and gives the oldest up when too many
+// do.
+func (n *notices) keep(more []incident.Event) {
+	n.changes = append(n.changes, more...)
+	if over := len(n.changes) - mostChanges; over > 0 {
+		n.changes = slices.Clone(n.changes[over:])
+		n.silent += over
+	}
+}
+
+// gaveUp is how many changes an event says were not recorded.
+func gaveUp(e *incident.Event) int {
+	n := 0
+	if d, ok := e.Data.(incident.JournalMoved); ok {
+		_, _ = fmt.Sscanf(d.What, givenUp, &n)
+	}
+	return n
+}
+
+const givenUp = "%d status changes were not recorded"
 
 // tell hands over what was noticed, unless the last batch is still under way.
 func (m *Model) tell() tea.Cmd {
@@ -53,11 +83,19 @@ func (m *Model) tell() tea.Cmd {
 	if !m.writing() || m.closed() || n.under || m.live.Now.Before(n.retry) || m.newest == nil {
 		return nil
 	}
-	events := append(n.changes, m.newest.Notices()...)
+	var events []incident.Event
+	if n.silent > 0 { // they were before those that wait
+		what := fmt.Sprintf(givenUp, n.silent) + ": the journal did not take them"
+		if n.wrong != "" {
+			what += " (" + n.wrong + ")"
+		}
+		events = append(events, incident.New("", incident.JournalMoved{What: what}))
+	}
+	events = append(append(events, n.changes...), m.newest.Notices()...)
 	if len(events) == 0 {
 		return nil
 	}
-	n.changes, n.under = nil, true
+	n.changes, n.silent, n.under = nil, 0, true
 	return m.enqueue(batch{what: "what the evidence did", events: events, auto: true})
 }
 
@@ -65,18 +103,24 @@ func (m *Model) tell() tea.Cmd {
 func (n *notices) told(*Model) { n.under, n.wrong = false, "" }
 
 // failed keeps the changes of a batch that was not recorded for the next attempt.
-// Notices are computed anew.
+// Notices are computed anew, and so are changes of which it is not known whether they
+// were recorded: from what the journal then tells.
 func (n *notices) failed(m *Model, events []incident.Event, err error) {
 	n.under, n.retry, n.wrong = false, m.live.Now.Add(retryAfter), plain(err.Error())
+	if errors.Is(err, incident.ErrUnsure) {
+		n.seen, n.known, n.changes = nil, nil, nil
+		return
+	}
 	var again []incident.Event
-	for _, e := range events {
-		if e.Kind == incident.KindReading {
-			again = append(again, e)
+	for i := range events {
+		switch e := &events[i]; e.Kind {
+		case incident.KindReading:
+			again = append(again, *e)
+		case incident.KindJournal:
+			n.silent += gaveUp(e)
 		}
 	}
-	n.changes = append(again, n.changes...)
-	if over := len(n.changes) - mostChanges; over > 0 {
-		n.changes = n.changes[over:]
-		n.silent += over
-	}
+	later := n.changes
+	n.changes = again
+	n.keep(later)
 }
