@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"warroom/internal/diagnosis"
-	"warroom/internal/estate"
-	"warroom/internal/estate/estatetest"
 	"warroom/internal/runbook"
 )
 
@@ -143,41 +141,6 @@ func TestAPhaseIsOverOnce(t *testing.T) {
 		if over[i] != want[i] {
 			t.Errorf("%q, want %q", over[i], want[i])
 		}
-	}
-}
-
-func TestChanges(t *testing.T) {
-	now := estatetest.At
-	before := estate.Derive(estatetest.Crisis(), now)
-	if got := Changes(nil, before); got != nil {
-		t.Errorf("from nothing: %+v", got)
-	}
-	if got := Changes(before, before); len(got) > 0 {
-		t.Errorf("of itself: %+v", got)
-	}
-	if got := Changes(before, nil); got != nil {
-		t.Errorf("to nothing: %+v", got)
-	}
-	unread := estate.Derive(estate.NewSnapshot(estatetest.Topology(), nil), now)
-	if got := Changes(unread, before); len(got) > 0 {
-		t.Errorf("what was read for the first time has changed: %+v", got)
-	}
-	after := *before
-	after.All = append([]estate.Reading(nil), before.All...)
-	for i := range after.All {
-		if id := after.All[i].ID; id == "user-service" || id == "external-api" {
-			after.All[i].Status = estate.Unknown
-			after.All[i].Word, after.All[i].Reason = "STALE", "no answer"
-		}
-	}
-	got := Changes(before, &after)
-	if len(got) != 2 {
-		t.Fatalf("%+v", got)
-	}
-	was, _ := before.Of("user-service")
-	want := ReadingChanged{Component: "user-service", Name: "User Service", From: was.Status, To: estate.Unknown, Word: "STALE", Reason: "no answer"}
-	if got[0].Data != want || got[0].By != "" || got[0].Kind != KindReading {
-		t.Errorf("%+v, want %+v", got[0], want)
 	}
 }
 
