@@ -28,13 +28,26 @@ func looks(clock func() time.Time) func() moment {
 // a machine that slept, is followed.
 type stamper struct {
 	look func() moment
-	seen moment    // the last look
-	at   time.Time // what was stamped then
+	seen moment        // the last look
+	at   time.Time     // what was stamped then
+	owed time.Duration // by how much the clock was set before the first stamp, to be told with it
 }
 
 func newStamper(look func() moment) *stamper {
 	now := look()
 	return &stamper{look: look, seen: now, at: now.wall}
+}
+
+// resume goes on behind the last event of an incident that is taken up again: a
+// wall clock that stands before it was set back meanwhile.
+func (s *stamper) resume(last time.Time) {
+	behind := last.Sub(s.at)
+	if behind <= 0 {
+		return
+	}
+	if s.at = last; behind > clockSlack {
+		s.owed = -behind
+	}
 }
 
 // stamp is the time of an event that happens now, and by how much the clock was
@@ -45,7 +58,8 @@ func (s *stamper) stamp() (at time.Time, set time.Duration) {
 		set = jump
 	}
 	at = s.reckon(now)
-	s.seen, s.at = now, at
+	set += s.owed
+	s.seen, s.at, s.owed = now, at, 0
 	return at, set
 }
 

@@ -91,3 +91,52 @@ func TestAClockThatJumps(t *testing.T) {
 		t.Errorf("the last event is of %v, want %v", last, want)
 	}
 }
+
+// A clock that was set back while nobody had the incident open is told when it is
+// taken up again, and time goes on behind the last event. The console is told the
+// same time as the events.
+func TestAClockThatWasSetBackMeanwhile(t *testing.T) {
+	w := &wheel{now: moment{wall: t0}}
+	s := store(t, Options{Clock: func() time.Time { return w.look().wall }, look: w.look})
+	session := create(t, s)
+	w.turn(time.Minute, 0)
+	record(t, session, note("one"))
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.turn(time.Minute, -3*time.Hour)
+	again := open(t, s, session.ID())
+	w.turn(time.Minute, 0)
+	if now, want := again.Now(), t0.Add(2*time.Minute); !now.Equal(want) {
+		t.Errorf("for the incident it is %v, want %v", now, want)
+	}
+	record(t, again, note("two"))
+	if at := again.Case().State.LastAt; !at.Equal(again.Now()) || !at.Equal(t0.Add(2*time.Minute)) {
+		t.Errorf("the last event is of %v, and it is %v", at, again.Now())
+	}
+	follower, err := s.Follow(t.Context(), session.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = follower.Close() }()
+	if now := follower.Now(); !now.Equal(t0.Add(2 * time.Minute)) {
+		t.Errorf("for whoever follows it is %v", now)
+	}
+	var last time.Time
+	var set []time.Duration
+	if err := again.Events(func(e incident.Event) error {
+		if e.At.Before(last) {
+			t.Errorf("event %d of %v follows one of %v", e.Seq, e.At, last)
+		}
+		last = e.At
+		if c, ok := e.Data.(incident.ClockSet); ok {
+			set = append(set, c.By)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := -3*time.Hour + time.Minute; len(set) != 1 || set[0] != want {
+		t.Errorf("the clock was set by %v, want once %v", set, want)
+	}
+}

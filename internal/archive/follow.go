@@ -32,9 +32,8 @@ func (s *Session) follow(ctx context.Context, who, standing string) error {
 	if err := s.load(ctx, func(c *incident.Case) { c.Writer = who }); err != nil {
 		return err
 	}
-	followed, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	go s.watch(followed)
+	followed := s.lasts(ctx)
+	s.store.start(followed, "following an incident", func() { s.watch(followed) })
 	return nil
 }
 

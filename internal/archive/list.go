@@ -45,7 +45,7 @@ func (s *Store) listing(id string) incident.Listed {
 
 // telling are the kinds of event that a list shows something of. Only these are
 // decoded: a list of many incidents is to come at once.
-var telling = []incident.Kind{incident.KindDeclared, incident.KindSeverity, incident.KindRecovered, incident.KindClosed, incident.KindReopened}
+var telling = []incident.Kind{incident.KindDeclared, incident.KindSeverity, incident.KindRecovered, incident.KindClosed, incident.KindReopened, incident.KindCorrected}
 
 // summarize reads what a list shows of a journal.
 func summarize(folder string, line *incident.Listed) error {

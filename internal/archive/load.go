@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -24,7 +25,7 @@ func (s *Session) load(ctx context.Context, edit func(*incident.Case)) error {
 	from := s.index.last() + 1
 	s.mu.Unlock()
 	var taken []incident.Event
-	err := decodeFrom(ctx, s.records, from, func(e incident.Event) error {
+	err := s.decodeFrom(ctx, s.records, from, func(e incident.Event) error {
 		if taken = append(taken, e); len(taken) == chunk {
 			s.takeAll(taken)
 			taken = taken[:0]
@@ -93,24 +94,33 @@ type part struct {
 // decodeFrom calls do with every event from a number on, in order. Records that
 // cannot be read are left out: the journal tells of them. The chunks are decoded
 // side by side, because that is what takes the time.
-func decodeFrom(ctx context.Context, r source, from uint64, do func(incident.Event) error) error {
+func (s *Session) decodeFrom(ctx context.Context, r source, from uint64, do func(incident.Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := min(decoders, runtime.GOMAXPROCS(0))
 	line := make(chan part, workers) // what is under way, in order
 	work := make(chan part)
 	for range workers {
-		go func() {
+		s.store.start(ctx, "decoding an incident", func() {
+			whole := false
+			defer func() {
+				if !whole { // a panic that is caught: nobody must wait for what it was at
+					cancel()
+				}
+			}()
 			for p := range work {
 				p.events <- decodeAll(p.records)
 			}
-		}()
+			whole = true
+		})
 	}
 	read := make(chan error, 1)
-	go func() {
+	s.store.start(ctx, "reading an incident", func() {
 		defer close(line)
 		defer close(work)
-		read <- readChunks(ctx, r, from, func(p part) bool {
+		err := errStopped // unless it comes to its end
+		defer func() { read <- err }()
+		err = readChunks(ctx, r, from, func(p part) bool {
 			for _, to := range []chan part{line, work} {
 				select {
 				case to <- p:
@@ -120,7 +130,7 @@ func decodeFrom(ctx context.Context, r source, from uint64, do func(incident.Eve
 			}
 			return true
 		})
-	}()
+	})
 	for p := range line {
 		var events []incident.Event
 		select {
@@ -139,6 +149,9 @@ func decodeFrom(ctx context.Context, r source, from uint64, do func(incident.Eve
 	}
 	return ctx.Err()
 }
+
+// errStopped is the error of a journal of which reading did not come to its end.
+var errStopped = errors.New("reading it stopped because of a fault of warroom")
 
 // readChunks hands on what a journal holds from a number on, until send refuses.
 func readChunks(ctx context.Context, r source, from uint64, send func(part) bool) error {
@@ -183,7 +196,7 @@ func (s *Session) Events(do func(incident.Event) error) error {
 	_, err := s.reader.Refresh()
 	s.reading.Unlock()
 	if err == nil {
-		err = decodeFrom(context.Background(), s.records, 1, do)
+		err = s.decodeFrom(context.WithoutCancel(s.base), s.records, 1, do)
 	}
 	if err != nil {
 		return fmt.Errorf("read the events of incident %s: %w", s.id, err)

@@ -25,7 +25,7 @@ var coded = [...]incident.Kind{
 	incident.KindDeclared, incident.KindSeverity, incident.KindRole, incident.KindRecovered, incident.KindClosed, incident.KindReopened,
 	incident.KindNode, incident.KindItem, incident.KindSensed, incident.KindAssigned, incident.KindNote, incident.KindDecision,
 	incident.KindUpdate, incident.KindMeasure, incident.KindReading, incident.KindOverrun, incident.KindConsole, incident.KindJournal,
-	incident.KindClock, incident.KindAck, incident.KindUnreadable,
+	incident.KindClock, incident.KindAck, incident.KindUnreadable, incident.KindCorrected,
 }
 
 // codeOf is the byte that stands for a kind, never 0.

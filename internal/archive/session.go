@@ -71,8 +71,9 @@ type Session struct {
 	writer   recorder // nil in a session that follows
 	stamper  *stamper
 	queue    []*entry
-	wake     chan struct{} // holds at most one
-	ended    chan struct{} // closed when the goroutine of the session has ended
+	wake     chan struct{}   // holds at most one
+	ended    chan struct{}   // closed when the goroutine of the session has ended
+	base     context.Context // ends with the session
 	stop     context.CancelFunc
 	closeErr error
 	closing  sync.Once
@@ -84,10 +85,18 @@ func (s *Store) session(id, folder string, rb *runbook.Runbook) *Session {
 	session := &Session{id: id, folder: folder, store: s, rb: rb,
 		changed: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	session.current = &incident.Case{Folder: folder}
+	session.base = context.Background()
 	if rb == nil {
 		session.rb, session.doubt = ownRunbook(folder)
 	}
 	return session
+}
+
+// lasts gives the session a context of its own, with the values of the one that it
+// is opened with: it lasts until the session is closed.
+func (s *Session) lasts(ctx context.Context) context.Context {
+	s.base, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	return s.base
 }
 
 // ownRunbook is the runbook that an incident keeps. When that cannot be used, it

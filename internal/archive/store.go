@@ -23,6 +23,10 @@ type Options struct {
 	// leaves texts as they are.
 	Scrub func(string) string
 	Clock func() time.Time // nil is the system's
+	// Go starts a goroutine; nil is the go statement. It lets a console catch a panic
+	// of ours, which would leave the terminal raw. ctx has the values of the one that
+	// the incident was opened with, and not its end.
+	Go func(ctx context.Context, what string, f func())
 
 	look func() moment // a test's clock, in place of Clock
 }
@@ -56,6 +60,15 @@ func New(root string, o Options) *Store {
 		host = "unknown host"
 	}
 	return &Store{root: root, options: o, host: host, sync: journal.SyncFolder}
+}
+
+// start starts a goroutine.
+func (s *Store) start(ctx context.Context, what string, f func()) {
+	if s.options.Go == nil {
+		go f()
+		return
+	}
+	s.options.Go(ctx, what, f)
 }
 
 // Root is the folder below which incidents are kept.
@@ -96,7 +109,7 @@ func (s *Store) Create(ctx context.Context, declared incident.Event, rb *runbook
 	if err != nil {
 		return nil, err
 	}
-	session, err := s.begin(id, folder, rb)
+	session, err := s.begin(ctx, id, folder, rb)
 	if err != nil {
 		s.discard(id, folder)
 		return nil, err
@@ -139,7 +152,7 @@ func (s *Store) reserve() (id, folder string, err error) {
 }
 
 // begin makes the files of a new incident.
-func (s *Store) begin(id, folder string, rb *runbook.Runbook) (*Session, error) {
+func (s *Store) begin(ctx context.Context, id, folder string, rb *runbook.Runbook) (*Session, error) {
 	if err := writeNew(filepath.Join(folder, runbookFile), rb.Source); err != nil {
 		return nil, fmt.Errorf("keep a copy of the runbook with incident %s: %w", id, err)
 	}
@@ -152,7 +165,7 @@ func (s *Store) begin(id, folder string, rb *runbook.Runbook) (*Session, error) 
 		return nil, fmt.Errorf("begin the journal of incident %s: %w", id, err)
 	}
 	session := s.session(id, folder, rb)
-	if err := session.write(writer, nil); err != nil {
+	if err := session.write(ctx, writer, nil); err != nil {
 		_ = writer.Close()
 		return nil, err
 	}

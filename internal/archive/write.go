@@ -21,7 +21,7 @@ type entry struct {
 
 // write makes the session the writer of a journal that it has read, or that is
 // new.
-func (s *Session) write(writer recorder, recovery *journal.Recovery) error {
+func (s *Session) write(ctx context.Context, writer recorder, recovery *journal.Recovery) error {
 	reader, err := journal.Read(s.folder)
 	if err != nil {
 		return fmt.Errorf("read the journal of incident %s: %w", s.id, err)
@@ -38,15 +38,14 @@ func (s *Session) write(writer recorder, recovery *journal.Recovery) error {
 	if recovery != nil {
 		s.repaired = recovery.Lines
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	go s.commit(ctx)
+	written := s.lasts(ctx)
+	s.store.start(written, "recording an incident", func() { s.commit(written) })
 	return nil
 }
 
 // resume takes an incident up as its writer, and records that.
 func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *journal.Recovery) error {
-	if err := s.write(writer, recovery); err != nil {
+	if err := s.write(ctx, writer, recovery); err != nil {
 		_ = writer.Close()
 		return err
 	}
@@ -55,6 +54,9 @@ func (s *Session) resume(ctx context.Context, writer *journal.Writer, recovery *
 		_ = s.end("")
 		return err
 	}
+	s.mu.Lock()
+	s.stamper.resume(s.fold.State().LastAt)
+	s.mu.Unlock()
 	events := []incident.Event{s.moved("resumed")}
 	for _, line := range recovery.Lines {
 		events = append(events, incident.New("", incident.JournalMoved{What: line}))
@@ -83,6 +85,8 @@ func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	select {
 	case err := <-wanted.done:
 		return err
+	case <-s.ended:
+		return s.lost(wanted)
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
@@ -97,9 +101,27 @@ func (s *Session) Record(ctx context.Context, events ...incident.Event) error {
 	select {
 	case err := <-wanted.done:
 		return err
+	case <-s.ended: // while it was being written
+		return s.lost(wanted)
 	case <-limit.C:
 		return fmt.Errorf("record in incident %s: %w: its disk does not answer: the timeline will show", s.id, incident.ErrUnsure)
 	}
+}
+
+// lost is what became of an entry when nothing writes any more. Its answer may be
+// there all the same.
+func (s *Session) lost(wanted *entry) error {
+	select {
+	case err := <-wanted.done:
+		return err
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !wanted.taken {
+		return fmt.Errorf("record in incident %s: %w: nothing of it was written", s.id, ErrClosed)
+	}
+	return fmt.Errorf("record in incident %s: %w: what writes it has ended: the timeline will show", s.id, incident.ErrUnsure)
 }
 
 // unsure is a journal's error of which it is not known whether anything was
@@ -257,7 +279,7 @@ func (s *Session) catchUp() {
 	_, err := s.reader.Refresh()
 	s.reading.Unlock()
 	if err == nil {
-		err = s.load(context.Background(), func(*incident.Case) {})
+		err = s.load(s.base, func(*incident.Case) {})
 	}
 	if err != nil {
 		s.mu.Lock()
