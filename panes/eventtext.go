@@ -50,7 +50,7 @@ func (f Frame) tell(b *incident.Board, e *incident.Event) told {
 		for _, r := range incident.Roles {
 			t.more = append(t.more, [2]string{string(r), v.Roles[r]})
 		}
-	case incident.SeverityChanged, incident.RoleAssigned, incident.Recovered, incident.Closed, incident.Reopened:
+	case incident.SeverityChanged, incident.RoleAssigned, incident.Recovered, incident.Closed, incident.Reopened, incident.Corrected:
 		t.look = theme.Strong
 	case incident.NodeMoved:
 		t.more = append([][2]string{{"verdict", v.Verdict}, {"reason", v.Reason}}, proofOf(&v.Evidence)...)

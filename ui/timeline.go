@@ -33,7 +33,7 @@ var kindGroups = []struct {
 }{
 	{"", nil},
 	{"what people did", []incident.Kind{
-		incident.KindDeclared, incident.KindSeverity, incident.KindRole, incident.KindRecovered, incident.KindClosed, incident.KindReopened,
+		incident.KindDeclared, incident.KindSeverity, incident.KindRole, incident.KindRecovered, incident.KindClosed, incident.KindReopened, incident.KindCorrected,
 		incident.KindNode, incident.KindItem, incident.KindAssigned, incident.KindNote, incident.KindDecision, incident.KindUpdate, incident.KindMeasure,
 	}},
 	{"notes and decisions", []incident.Kind{incident.KindNote, incident.KindDecision}},

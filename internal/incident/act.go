@@ -20,7 +20,7 @@ func (r *Refusal) Error() string { return r.Why }
 // cleaned of what cannot be seen; one that is too long is refused, never cut.
 //
 // A closed incident still takes what belongs to the days after: items of the
-// checklist, owners, notes, decisions, updates, and the ends of measures that
+// checklist, owners, notes, decisions, updates, corrections, and the ends of measures that
 // stayed open. Everything else needs it reopened.
 
 // Declare is the first event of an incident, refused when something is missing or
@@ -55,12 +55,11 @@ func Declare(by string, d Declared, now time.Time) (Event, error) {
 		return Event{}, err
 	case !slices.Contains(runbook.Severities[:], d.Severity):
 		return Event{}, refuse("the severity is one of SEV1 to SEV4, not %q", clean(string(d.Severity)))
-	case d.Started.After(now):
-		return Event{}, refuse("it cannot have started at %s: that is still to come", day(d.Started))
 	case d.Started.IsZero():
 		d.Started = now
-	case now.Sub(d.Started) > maxPast:
-		return Event{}, refuse("it cannot have started at %s: that is more than a year ago", day(d.Started))
+	}
+	if err := canStart(d.Started, now); err != nil {
+		return Event{}, err
 	}
 	d.Started = utc(d.Started)
 	return New(by, d), nil

@@ -98,7 +98,7 @@ var decoders = map[Kind]func([]byte) (Data, error){
 	KindClosed: into[Closed], KindReopened: into[Reopened], KindNode: into[NodeMoved], KindItem: into[ItemMoved], KindSensed: into[Sensed],
 	KindAssigned: into[Assigned], KindNote: into[Noted], KindDecision: into[Decided], KindUpdate: into[Updated], KindMeasure: into[MeasureMoved],
 	KindReading: into[ReadingChanged], KindOverrun: into[Overrun], KindConsole: into[ConsoleMoved], KindJournal: into[JournalMoved],
-	KindClock: into[ClockSet], KindAck: into[Acked],
+	KindClock: into[ClockSet], KindAck: into[Acked], KindCorrected: into[Corrected],
 }
 
 func into[T Data](raw []byte) (Data, error) {

@@ -52,6 +52,7 @@ func goldenEvents() []Event {
 		New("ic-1", Recovered{Note: "logins work"}),
 		New("ic-1", Closed{Reason: "service is back", Open: map[string]string{"M1": "revoked tomorrow", "M2": "so is this"}}),
 		New("ic-2", Reopened{Reason: "it is back"}),
+		New("ic-2", Corrected{Started: when.Add(-10 * time.Minute), Summary: "logins and orders are refused", Reason: "the first alert was earlier"}),
 	}
 	for i := range events {
 		events[i].Seq, events[i].At = uint64(i+1), when.Add(time.Duration(i)*time.Second)

@@ -56,7 +56,7 @@ const (
 var Kinds = [...]Kind{
 	KindDeclared, KindSeverity, KindRole, KindRecovered, KindClosed, KindReopened, KindNode, KindItem, KindSensed, KindAssigned,
 	KindNote, KindDecision, KindUpdate, KindMeasure, KindReading, KindOverrun, KindConsole, KindJournal, KindClock, KindAck,
-	KindUnreadable,
+	KindUnreadable, KindCorrected,
 }
 
 // Event is one thing that happened. Data is one of the types below, that of Kind.

@@ -87,6 +87,8 @@ func (f *Fold) change(e Event) {
 		f.closed(e, d)
 	case Reopened:
 		s.Closed = time.Time{}
+	case Corrected:
+		f.corrected(d)
 	case NodeMoved:
 		f.node(e, d)
 	case ItemMoved:
@@ -221,7 +223,7 @@ func keep(list []Event, own *bool, e Event, most int) []Event {
 func kindOf(d Data) Kind {
 	switch d := d.(type) {
 	case Declared, SeverityChanged, RoleAssigned, Recovered, Closed, Reopened, NodeMoved, ItemMoved, Sensed, Assigned, Noted, Decided,
-		Updated, MeasureMoved, ReadingChanged, Overrun, ConsoleMoved, JournalMoved, ClockSet, Acked:
+		Updated, MeasureMoved, ReadingChanged, Overrun, ConsoleMoved, JournalMoved, ClockSet, Acked, Corrected:
 		return d.kind()
 	}
 	return KindUnreadable

@@ -70,6 +70,12 @@ func Tell(e *Event, rb *runbook.Runbook) string {
 			way = "back"
 		}
 		text = fmt.Sprintf("this machine's clock was set %s by %s, or the machine slept", way, span(d.By.Abs()))
+	case Corrected:
+		start := ""
+		if !d.Started.IsZero() {
+			start = "T0 " + stamp(d.Started)
+		}
+		text = phrase("corrected", start, d.Summary, d.Reason)
 	case Acked:
 		text = phrase("reminder answered", d.What)
 	case Unreadable:
