@@ -16,6 +16,7 @@ import (
 // casebook gives the console the incidents that belong to what it shows: those of
 // its environment, or the drills of its scenario.
 type casebook struct {
+	*keeper
 	store       *archive.Store
 	broken      error // why there is no store
 	rb          *runbook.Runbook
@@ -32,8 +33,9 @@ var _ ui.Book = (*archive.Session)(nil)
 // casebook is the one of what a console shows. Without a place to keep incidents
 // it says so when it is used: the console opens all the same.
 func (d desk) casebook(rb *runbook.Runbook, environment, drill string, scrub func(string) string) *casebook {
-	store, err := d.store(scrub)
-	return &casebook{store: store, broken: err, rb: rb, environment: environment, drill: drill}
+	keep := newKeeper()
+	store, err := d.store(scrub, keep)
+	return &casebook{keeper: keep, store: store, broken: err, rb: rb, environment: environment, drill: drill}
 }
 
 // begin gives a console its incidents, and the one that it begins with.
@@ -118,6 +120,7 @@ func (c *casebook) keep(s *archive.Session, err error) (ui.Book, error) {
 // and is not recorded, and how to resume the one that is still open. Where nothing
 // can be printed nothing that was recorded is lost.
 func (c *casebook) end(out io.Writer) {
+	c.leave()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.open {

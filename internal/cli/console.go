@@ -151,6 +151,7 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 		o.scheduler.Run(ctx)
 		return context.Cause(ctx)
 	}
+	books.watch(&options)
 	return runConsole(ctx, options)
 }
 
@@ -173,6 +174,7 @@ func openDesk(ctx context.Context, look looks, declared incident.Declared) error
 	if err := books.begin(ctx, &options, look); err != nil {
 		return failed(err)
 	}
+	books.watch(&options)
 	return runConsole(ctx, options)
 }
 

@@ -76,8 +76,8 @@ func (d desk) procedure() (*runbook.Runbook, error) {
 }
 
 // store is where the desk's incidents are kept.
-func (d desk) store(scrub func(string) string) (*archive.Store, error) {
-	return openStore(archive.Options{Operator: d.operator, KeyFile: d.key, Scrub: scrub})
+func (d desk) store(scrub func(string) string, k *keeper) (*archive.Store, error) {
+	return openStore(archive.Options{Operator: d.operator, KeyFile: d.key, Scrub: scrub, Go: k.start})
 }
 
 // parseAlert reads --alert-time.
