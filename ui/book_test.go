@@ -213,6 +213,9 @@ func (h *handle) Page(_ context.Context, q incident.Query) (incident.Page, error
 	return p, nil
 }
 
+// Now is the time of the incident, which the wall clock of a console may leave.
+func (h *handle) Now() time.Time { return h.shelf.clock() }
+
 func (h *handle) Runbook() *runbook.Runbook { return h.shelf.rb }
 
 func (h *handle) Close() error {

@@ -20,7 +20,9 @@ type Casebook interface {
 	Open(ctx context.Context, id string) (Book, error)
 }
 
-// Book is one incident that is open. Record and Next are called at the same time,
+// Book is one incident that is open. One that has a method Now() time.Time tells by it
+// what time it is for the incident: what an event that is recorded now would carry.
+// Every clock of the incident counts by it, and without it by the wall clock. Record and Next are called at the same time,
 // from two goroutines, and so may the other methods be.
 type Book interface {
 	// Case is the incident as it is recorded now.

@@ -194,11 +194,23 @@ func (m *Model) rebuild() {
 	if m.kase != nil {
 		s = m.kase.State
 	}
-	m.newest = incident.NewBoard(s, rb, m.live.Findings, m.live.Now)
+	m.newest = incident.NewBoard(s, rb, m.live.Findings, m.time())
 	if m.frozen.IsZero() || m.board == nil {
 		m.draw(m.newest)
 	}
 	m.touch()
+}
+
+// time is what time it is for the incident: that of its events, where the book tells
+// it. The wall clock may be set while the incident runs, and T+, budgets and promises
+// must not jump with it.
+func (m *Model) time() time.Time { return timeOf(m.book, m.live.Now) }
+
+func timeOf(book Book, wall time.Time) time.Time {
+	if c, ok := book.(interface{ Now() time.Time }); ok {
+		return c.Now()
+	}
+	return wall
 }
 
 // draw makes a board what is drawn.

@@ -79,7 +79,7 @@ func openMeasureForm(m *Model) tea.Cmd {
 	until := line("Until", "", howFuture+"; may stay empty", "")
 	return m.fill(&form{title: "Open a temporary measure", button: "Open", fields: []*field{kind, what, who, why, until},
 		submit: acted("temporary measure", func(m *Model, _ *form) ([]incident.Event, error) {
-			end, err := untilOf(until, m.opt.Clock(), false)
+			end, err := untilOf(until, m.time(), false)
 			if err != nil {
 				return nil, err
 			}
@@ -98,7 +98,7 @@ func extendMeasureForm(m *Model) tea.Cmd {
 	why := line("Why", "", "why it is still needed", "say why it is still needed")
 	return m.fill(&form{title: "Extend " + plain(one.ID) + ": " + plain(one.What), button: "Extend", fields: []*field{until, why},
 		submit: acted(one.ID+" extended", func(m *Model, _ *form) ([]incident.Event, error) {
-			end, err := untilOf(until, m.opt.Clock(), true)
+			end, err := untilOf(until, m.time(), true)
 			if err != nil {
 				return nil, err
 			}

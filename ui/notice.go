@@ -80,7 +80,7 @@ const givenUp = "%d status changes were not recorded"
 // tell hands over what was noticed, unless the last batch is still under way.
 func (m *Model) tell() tea.Cmd {
 	n := &m.notices
-	if !m.writing() || m.closed() || n.under || m.live.Now.Before(n.retry) || m.newest == nil {
+	if !m.writing() || m.closed() || n.under || m.time().Before(n.retry) || m.newest == nil {
 		return nil
 	}
 	var events []incident.Event
@@ -106,7 +106,7 @@ func (n *notices) told(*Model) { n.under, n.wrong = false, "" }
 // Notices are computed anew, and so are changes of which it is not known whether they
 // were recorded: from what the journal then tells.
 func (n *notices) failed(m *Model, events []incident.Event, err error) {
-	n.under, n.retry, n.wrong = false, m.live.Now.Add(retryAfter), plain(err.Error())
+	n.under, n.retry, n.wrong = false, m.time().Add(retryAfter), plain(err.Error())
 	if errors.Is(err, incident.ErrUnsure) {
 		n.seen, n.known, n.changes = nil, nil, nil
 		return

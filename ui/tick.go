@@ -181,7 +181,7 @@ func ownerForm(m *Model) tea.Cmd {
 	f.submit = acted("owner of "+plain(i.Item.Text), func(m *Model, _ *form) ([]incident.Event, error) {
 		var until time.Time
 		if due.text() != "" {
-			t, err := future(due.text(), m.opt.Clock())
+			t, err := future(due.text(), m.time())
 			if same := !i.Due.IsZero() && t.Equal(i.Due.Truncate(time.Minute)); err != nil && !same {
 				return nil, &fieldError{due, err.Error()}
 			}

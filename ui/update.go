@@ -78,7 +78,7 @@ func (m *Model) draftFor(security bool) {
 func (m *Model) write() {
 	d := &m.draft
 	d.text = strings.TrimSpace(m.opt.scrub(m.newest.Draft(m.live.Readings)))
-	d.made, d.edited, d.scroll = m.live.Now, false, 0
+	d.made, d.edited, d.scroll = m.time(), false, 0
 	m.touch()
 }
 
@@ -105,7 +105,7 @@ func (m *Model) change(text string) {
 	if text == d.text {
 		return
 	}
-	d.text, d.edited, d.made, d.scroll = text, true, m.live.Now, 0
+	d.text, d.edited, d.made, d.scroll = text, true, m.time(), 0
 	m.touch()
 }
 
@@ -208,7 +208,7 @@ func (m *Model) send(p *post) tea.Cmd {
 func (m *Model) outcome(p *post, err error) (what string, events []incident.Event, problem error) {
 	b := m.newest
 	if p.book != m.book {
-		b = incident.NewBoard(p.book.Case().State, p.book.Runbook(), nil, m.opt.Clock())
+		b = incident.NewBoard(p.book.Case().State, p.book.Runbook(), nil, timeOf(p.book, m.opt.Clock()))
 	}
 	switch {
 	case err == nil:
