@@ -89,7 +89,7 @@ func child(how string) {
 		r := newRoom()
 		r.w, r.shelf.clock = w, time.Now
 		o = r.options()
-		o.Clock, o.Terminal.Environ = nil, nil
+		o.Clock, o.Terminal.Environ, o.Credentials = nil, nil, []string{"BRIDGE_WEBHOOK"}
 		d, err := incident.Declare("ic-1", incident.Declared{
 			Severity: runbook.SEV2, Summary: "orders fail", Roles: map[incident.Role]string{incident.Commander: "ic-1"},
 		}, time.Now())

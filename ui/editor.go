@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -41,6 +42,25 @@ func (o *Options) env(name string) string {
 		}
 	}
 	return value
+}
+
+// credentials are the variables that hold secrets of what warroom reads. An editor
+// needs none of them, and its plugins and the shells that it opens are not ours.
+var credentials = []string{
+	"VAULT_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "PGPASSWORD",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN",
+}
+
+// withoutCredentials is the environment for a program that is none of ours.
+func (o *Options) withoutCredentials() []string {
+	env := o.Terminal.Environ
+	if env == nil {
+		env = os.Environ()
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(one string) bool {
+		name, _, _ := strings.Cut(one, "=")
+		return slices.Contains(credentials, name) || slices.Contains(o.Credentials, name)
+	})
 }
 
 // editor is the command that edits a file; empty when none is named.
@@ -80,6 +100,7 @@ func (m *Model) edit(msg editMsg) tea.Cmd {
 	// Also when the console ends while the editor is open.
 	stop := context.AfterFunc(m.pump.ctx, func() { _ = os.RemoveAll(msg.folder) })
 	cmd := exec.Command(words[0], append(words[1:], draftFile(msg.folder))...)
+	cmd.Env = m.opt.withoutCredentials()
 	return tea.ExecProcess(cmd, func(err error) tea.Msg {
 		defer func() { stop(); _ = os.RemoveAll(msg.folder) }()
 		if err != nil {

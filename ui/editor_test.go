@@ -24,6 +24,7 @@ func TestTheDraftIsEditedInTheEditor(t *testing.T) {
 	err := os.WriteFile(script, []byte(`set -e
 ls -ld "$1" > `+seen+`
 ls -ld "$(dirname "$1")" >> `+seen+`
+env >> `+seen+`
 echo "editing: press enter"
 read answer
 echo "Edited by hand." >> "$1"
@@ -33,6 +34,10 @@ echo "Edited by hand." >> "$1"
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childMode+"=incident", "TERM=xterm-256color", "EDITOR=sh "+script, "VISUAL=", "TMPDIR="+dir)
+	for _, name := range append(credentials, "BRIDGE_WEBHOOK") {
+		cmd.Env = append(cmd.Env, name+"="+canary)
+	}
+	cmd.Env = append(cmd.Env, "EDITOR_STYLE=kept")
 	d := driver.Start(t, 100, 30, driver.Process(cmd))
 	d.WaitText("SEV2", "Edge Plane")
 	d.Press("U")
@@ -54,6 +59,14 @@ echo "Edited by hand." >> "$1"
 		if line := strings.Split(string(listed), "\n")[i]; !strings.HasPrefix(line, want) {
 			t.Errorf("the draft lay as %q, want %s", line, want)
 		}
+	}
+	for _, one := range strings.Split(string(listed), "\n") {
+		if strings.Contains(one, canary) {
+			t.Errorf("the editor inherits %s", one)
+		}
+	}
+	if !strings.Contains(string(listed), "EDITOR_STYLE=kept") {
+		t.Error("the editor inherits nothing")
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "warroom-update-*"))
 	if err != nil || len(left) != 0 {

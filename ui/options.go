@@ -62,6 +62,9 @@ type Options struct {
 	Sense func(*estate.Readings, time.Time) diagnosis.Findings
 	// Sender sends status updates; nil, or one without places, sends nowhere.
 	Sender Sender
+	// Credentials names environment variables that hold secrets: an editor does not
+	// inherit them, nor those that are known to.
+	Credentials []string
 	// Alert is when the alert was raised that an incident would answer; zero when
 	// that is not known.
 	Alert time.Time

@@ -42,6 +42,11 @@ func (d desk) casebook(rb *runbook.Runbook, environment, drill string, scrub fun
 func (c *casebook) begin(ctx context.Context, o *ui.Options, look looks) error {
 	o.Casebook, o.Runbook, o.Operator = c, c.rb, look.desk.operator
 	o.Sender = newSender(look.desk.webhooks, o.Scrub)
+	for _, w := range look.desk.webhooks {
+		if w.URLEnv != "" {
+			o.Credentials = append(o.Credentials, w.URLEnv)
+		}
+	}
 	o.Unrecorded = func(lines []string) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
