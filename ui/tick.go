@@ -28,10 +28,20 @@ func tick(m *Model) tea.Cmd {
 	plainTick := i.Call || stance == diagnosis.For && !b.NeedsValue(id)
 	if plainTick || i.Status.Settled() {
 		return m.acted("ticked: "+plain(i.Item.Text), func() ([]incident.Event, error) {
-			return b.Tick(m.opt.Operator, id, incident.Evidence{Stance: stance.String()}, "")
+			return b.Tick(m.opt.Operator, id, drawnOf(i), "")
 		})
 	}
 	return tickForm(m, i, id)
+}
+
+// drawnOf is the evidence of an item as it is drawn; what is longer than evidence may
+// be is not compared.
+func drawnOf(i *incident.ItemView) incident.Evidence {
+	e := incident.Evidence{Stance: i.Finding.Stance.String()}
+	if v := i.Finding.Value; i.Finding.Stance != diagnosis.NoSensor && len([]rune(v)) <= mostText {
+		e.Value = v
+	}
+	return e
 }
 
 // acted records what an act returns, or says why it is refused.
@@ -47,7 +57,7 @@ func (m *Model) acted(what string, act func() ([]incident.Event, error)) tea.Cmd
 
 func tickForm(m *Model, i *incident.ItemView, id string) tea.Cmd {
 	b := m.newest
-	stance := i.Finding.Stance
+	stance, drawn := i.Finding.Stance, drawnOf(i)
 	f := &form{title: "Tick: " + plain(i.Item.Text), button: "Tick", body: []string{evidenceLine(&i.Finding)}}
 	if i.Item.Expect != "" {
 		f.body = append(f.body, "Expected: "+plain(i.Item.Expect))
@@ -74,7 +84,8 @@ func tickForm(m *Model, i *incident.ItemView, id string) tea.Cmd {
 		if why := cannotRecord(m); why != "" {
 			return nil, &incident.Refusal{Why: why}
 		}
-		e := incident.Evidence{Stance: stance.String(), Typed: value.text(), With: with.text()}
+		e := drawn
+		e.Typed, e.With = value.text(), with.text()
 		e.Note, e.Link = noteOrLink(seen.text())
 		if stance == diagnosis.NoSensor {
 			e.Value, e.Typed = value.text(), value.text()

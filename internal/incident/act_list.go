@@ -10,8 +10,10 @@ import (
 
 // Tick settles an item with what is on screen as its evidence: the board's own
 // finding, and of e what a person adds (Typed, Note, Link, With, and Value where
-// nothing is sensed). e.Stance is what was drawn when the key was pressed: when
-// that has changed since, the tick is refused. A killer item that is sensed needs
+// nothing is sensed). e.Stance, and of what is sensed e.Value, are what was drawn
+// when the key was pressed: when the stance has changed since, the tick is refused,
+// and so it is when the value has of a killer item or of one that is ticked against
+// its evidence; an empty one is not compared. A killer item that is sensed needs
 // the observed value typed (evidence.Typed); evidence against it, or unread, needs
 // a reason and makes it overridden. A completion call needs every other item of
 // its phase settled. An item that is settled and has not regressed is refused.
@@ -39,6 +41,9 @@ func (b *Board) Tick(by, item string, e Evidence, reason string) ([]Event, error
 	}
 	if drawn := e.Stance; drawn != "" && drawn != v.Finding.Stance.String() {
 		return nil, refuse("the evidence of %s has changed from %s to %s since it was drawn: look again", quote(v), short(clean(drawn), 20), v.Finding.Stance)
+	}
+	if drawn := e.Value; drawn != "" && drawn != clean(v.Finding.Value) && v.Finding.Stance != diagnosis.NoSensor && (v.Item.Killer || b.NeedsReason(item) != "") {
+		return nil, refuse("the evidence of %s has changed from %q to %q since it was drawn: look again", quote(v), short(drawn, 60), short(clean(v.Finding.Value), 60))
 	}
 	if asked := b.AskedValue(item); b.NeedsValue(item) && !matches(e.Typed, asked, v.Finding.Value) {
 		return nil, mistyped(v, e.Typed, asked)

@@ -239,3 +239,26 @@ func TestAssign(t *testing.T) {
 		d.refused(events, err, why)
 	}
 }
+
+// What is settled is what was drawn: of a killer item, and of an override, also the
+// value.
+func TestAValueThatChangedSinceItWasDrawnIsRefused(t *testing.T) {
+	d := declaredDesk(t)
+	drawn := func(item string) Evidence {
+		_, v := d.board().item(item)
+		return Evidence{Stance: v.Finding.Stance.String(), Value: v.Finding.Value, Typed: d.board().AskedValue(item)}
+	}
+	killer, plainly := drawn("test"), drawn("impact")
+	d.f["s.tested"], d.f["s.impact"] = says(diagnosis.For, "2 of 15 refused, 0 untested"), says(diagnosis.For, "5 hurt")
+	events, err := d.board().Tick(ic, "test", killer, "")
+	d.refused(events, err, `has changed from "2 of 14 refused, 0 untested" to "2 of 15 refused, 0 untested"`)
+	d.ok(d.board().Tick(ic, "test", drawn("test"), ""))
+	d.ok(d.board().Tick(ic, "impact", plainly, "")) // it still says that it is done
+
+	d.f["s.rotated"] = says(diagnosis.Against, "3 left")
+	against := drawn("rotate")
+	d.f["s.rotated"] = says(diagnosis.Against, "9 left")
+	events, err = d.board().Tick(ic, "rotate", against, "they are retired")
+	d.refused(events, err, `has changed from "3 left" to "9 left"`)
+	d.ok(d.board().Tick(ic, "rotate", drawn("rotate"), "they are retired"))
+}
