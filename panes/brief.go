@@ -1,6 +1,7 @@
 package panes
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (d *brief) figures() []figure {
 	if s.Severity == runbook.SEV3 || s.Severity == runbook.SEV4 {
 		look = theme.Warn
 	}
-	out := []figure{{"SEVERITY", f.say(string(s.Severity)), look, false}, {"T+ SINCE THE ALERT", tplus(d.b.Elapsed), theme.Strong, false}}
+	out := []figure{{"SEVERITY", cmp.Or(f.say(string(s.Severity)), "?"), look, false}, {"T+ SINCE THE ALERT", tplus(d.b.Elapsed), theme.Strong, false}}
 	if !s.Closed.IsZero() {
 		out[1].label = "CLOSED AFTER"
 		return out

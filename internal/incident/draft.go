@@ -87,7 +87,7 @@ func (b *Board) decided(most int) []string {
 // head says which incident it is, how bad, and how long it lasts.
 func (b *Board) head() string {
 	s := b.State
-	parts := []string{string(s.Severity)}
+	parts := []string{first(string(s.Severity), "?")}
 	if s.Declared.Drill != "" {
 		parts[0] = "DRILL " + parts[0]
 	}

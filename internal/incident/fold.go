@@ -35,8 +35,10 @@ func (f *Fold) State() *State {
 }
 
 // Apply takes one event, in the order of the journal. It never fails: what makes
-// no sense where it stands is counted, and changes nothing else.
+// no sense where it stands is counted, and changes nothing else. Texts are kept clean
+// of what cannot be seen, and as long as an act could have made them.
 func (f *Fold) Apply(e Event) {
+	e = tidy(e)
 	s := &f.state
 	s.Head = max(s.Head, e.Seq)
 	if e.At.After(s.LastAt) {
