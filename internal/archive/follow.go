@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// followEvery is how often a session that follows looks for news: a stat.
+	// followEvery is how often a session that follows looks for news: while there are
+	// none it reads the head's file, and nothing else.
 	followEvery = 200 * time.Millisecond
 	// holderEvery is after how many looks it asks who writes: that touches the lock.
 	holderEvery = 5

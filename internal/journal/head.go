@@ -71,28 +71,45 @@ func headFile(m mark) ([]byte, mark) {
 
 func slotAt(generation uint64) int64 { return int64(generation%2) * slotStride }
 
-// readMark reads the head. A head that is missing or damaged in both slots is nil
-// and a reason; damaged is the note of one slot that cannot be read, which is what
-// a crash during its writing leaves. An error is one of reading.
-func readMark(files fileSystem, dir string) (m *mark, why, damaged string, err error) {
+// readHead reads the head's file as it is; nil when there is none.
+func readHead(files fileSystem, dir string) ([]byte, error) {
 	name := filepath.Join(dir, headName)
 	if err := regular(files, name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, "the head file is missing", "", nil
+			return nil, nil
 		}
-		return nil, "", "", err
+		return nil, err
 	}
 	f, err := files.Open(name, os.O_RDONLY)
 	if err != nil {
-		return nil, "", "", err
+		return nil, err
 	}
 	defer f.Close()
 	raw := make([]byte, headSize)
 	n, err := f.ReadAt(raw, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, "", "", fmt.Errorf("reading the journal's head %s: %w", name, err)
+		return nil, fmt.Errorf("reading the journal's head %s: %w", name, err)
 	}
-	raw = raw[:n]
+	return raw[:n], nil
+}
+
+// readMark reads the head. A head that is missing or damaged in both slots is nil
+// and a reason; damaged is the note of one slot that cannot be read, which is what
+// a crash during its writing leaves. An error is one of reading.
+func readMark(files fileSystem, dir string) (m *mark, why, damaged string, err error) {
+	raw, err := readHead(files, dir)
+	if err != nil {
+		return nil, "", "", err
+	}
+	m, why, damaged = markOf(raw)
+	return m, why, damaged, nil
+}
+
+// markOf is what a head's file tells, as readMark gives it.
+func markOf(raw []byte) (m *mark, why, damaged string) {
+	if raw == nil {
+		return nil, "the head file is missing", ""
+	}
 	broken := 0
 	for generation := range uint64(2) {
 		at := min(int(slotAt(generation)), len(raw))
@@ -106,9 +123,9 @@ func readMark(files fileSystem, dir string) (m *mark, why, damaged string, err e
 	}
 	switch {
 	case m == nil:
-		return nil, "the head file cannot be read: neither of its two copies is whole", "", nil
+		return nil, "the head file cannot be read: neither of its two copies is whole", ""
 	case broken > 0:
-		return m, "", "one of the two copies of the head is damaged, as a crash during its writing leaves it", nil
+		return m, "", "one of the two copies of the head is damaged, as a crash during its writing leaves it"
 	}
-	return m, "", "", nil
+	return m, "", ""
 }

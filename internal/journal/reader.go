@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,8 @@ import (
 type Reader struct {
 	mu    sync.Mutex
 	chain *chain
-	mark  *mark // up to which the chain was scanned; nil when the head cannot be read
+	mark  *mark  // up to which the chain was scanned; nil when the head cannot be read
+	seen  []byte // the head's file of that mark
 }
 
 // Read opens a journal for reading: the whole chain is followed and the last
@@ -32,12 +34,17 @@ func read(files fileSystem, dir string) (*Reader, error) {
 	return r, nil
 }
 
-// load scans on to the head as it is now.
+// load scans on to the head as it is now. A head that is what it was at the last
+// scan is all that is read: whoever follows looks several times a second.
 func (r *Reader) load() error {
-	m, why, _, err := readMark(r.chain.files, r.chain.dir)
+	raw, err := readHead(r.chain.files, r.chain.dir)
 	if err != nil {
 		return err
 	}
+	if r.mark != nil && bytes.Equal(raw, r.seen) {
+		return nil
+	}
+	m, why, _ := markOf(raw)
 	if r.chain.number > 0 && !r.goesOn(m) {
 		r.chain = newChain(r.chain.files, r.chain.dir)
 	}
@@ -49,7 +56,7 @@ func (r *Reader) load() error {
 	if m == nil {
 		r.chain.fault(Fault{Segment: headName, Seq: r.chain.seq, What: why})
 	}
-	r.mark = m
+	r.mark, r.seen = m, raw
 	return nil
 }
 
@@ -60,6 +67,8 @@ func (r *Reader) goesOn(m *mark) bool {
 }
 
 // Refresh looks for what was acknowledged since. grew says whether something was.
+// While the head is what it was, nothing else is read: what happens to the records
+// before it shows when they are read, or the journal is opened again.
 func (r *Reader) Refresh() (grew bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
