@@ -21,8 +21,8 @@ type entry struct {
 
 // write makes the session the writer of a journal that it has read, or that is
 // new.
-func (s *Session) write(ctx context.Context, writer recorder, recovery *journal.Recovery) error {
-	reader, err := journal.Read(s.folder)
+func (s *Session) write(ctx context.Context, writer *journal.Writer, recovery *journal.Recovery) error {
+	reader, err := writer.Reader()
 	if err != nil {
 		return fmt.Errorf("read the journal of incident %s: %w", s.id, err)
 	}

@@ -197,7 +197,13 @@ func (w *Writer) open(r *Recovery) error {
 			return err
 		}
 	}
-	return w.raise(c, m)
+	if err := w.raise(c, m); err != nil {
+		return err
+	}
+	if m != nil && len(c.faults) == 0 && w.broken == "" {
+		w.scanned = c
+	}
+	return nil
 }
 
 // beyond says whether the chain stands behind the mark.

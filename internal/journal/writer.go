@@ -49,6 +49,8 @@ type Writer struct {
 	head mark // as it was written last
 	slot file // the head file; nil when it must be made anew
 
+	scanned *chain // as it was followed when the journal was opened, for Reader; nil when it is not what is read
+
 	lasting string // trouble until the journal is closed
 	passing string // trouble until a record is written
 }
@@ -69,6 +71,23 @@ func (w *Writer) Trouble() string {
 		return w.passing
 	}
 	return w.lasting
+}
+
+// Reader reads the journal that is written. Called once after Open, it does not
+// follow the whole chain a second time.
+func (w *Writer) Reader() (*Reader, error) {
+	w.mu.Lock()
+	c, m := w.scanned, w.head
+	w.scanned = nil
+	w.mu.Unlock()
+	if c == nil {
+		return read(w.files, w.dir)
+	}
+	r := &Reader{chain: c, mark: &m}
+	if err := r.load(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Close gives the journal up. What was acknowledged is durable already.
