@@ -217,6 +217,13 @@ func TestVerifyNamesTheFirstBadRecord(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "is whole") || !strings.Contains(out, head) || !strings.Contains(out, "SHA256:") {
 		t.Fatalf("a whole journal: %d\n%s", code, out)
 	}
+	_, hash, _ := strings.Cut(head, ":")
+	if out, code := run(t, "incident", "verify", id, "--head", hash); code != 0 || !strings.Contains(out, "is whole") {
+		t.Errorf("its hash alone: %d\n%s", code, out)
+	}
+	if out, code := run(t, "incident", "show", id); code != 0 || !strings.Contains(out, head) {
+		t.Errorf("show does not print the head %s: %d\n%s", head, code, out)
+	}
 	lines := strings.SplitAfter(strings.TrimSuffix(string(whole), "\n"), "\n")
 	at := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"two"`) })
 	if at < 2 {
@@ -243,6 +250,7 @@ func TestVerifyNamesTheFirstBadRecord(t *testing.T) {
 		{"a cut tail", joined(func(l []string) []string { return l[:len(l)-1] }), wholeHead, nil, "BAD"},
 		{"a head that is gone", whole, nil, nil, "head"},
 		{"another head than was noted", whole, wholeHead, []string{"--head", other}, "head"},
+		{"another hash than was noted", whole, wholeHead, []string{"--head", strings.Repeat("ab", 32)}, "head"},
 		{"a key that may not sign", whole, wholeHead, []string{"--keys", keys}, "key"},
 	} {
 		if err := os.WriteFile(segment, c.journal, 0o600); err != nil {

@@ -21,7 +21,8 @@ func newIncidentVerifyCommand() *cobra.Command {
 		Use:   "verify ID",
 		Short: "Check an incident's journal: chain, signatures, head",
 		Long: "Check every record of an incident's journal: its place in the chain, its signature, and that the end was not cut off.\n" +
-			"--head holds it against a head that was noted elsewhere, for example from a status update; --keys against the keys that may sign.\n" +
+			"--head holds it against a head that was noted elsewhere: a status update carries the one of its time as its last line, and\n" +
+			"warroom incident show prints the newest. The hash alone will do. --keys holds it against the keys that may sign.\n" +
 			"It ends with 0 when the journal is whole, and with 1 when it is not: the first bad record is named.",
 		Args: oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +58,7 @@ func newIncidentVerifyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the document "+incidentVerifySchema)
-	cmd.Flags().StringVar(&head, "head", "", "a head noted elsewhere, as `SEQ:HASH`: the journal must hold it")
+	cmd.Flags().StringVar(&head, "head", "", "a head noted elsewhere, as `SEQ:HASH` or the hash alone: the journal must hold it")
 	cmd.Flags().StringVar(&keys, "keys", "", "a `FILE` of public keys as in authorized_keys: only these may have signed")
 	return cmd
 }
