@@ -250,3 +250,35 @@ func TestWrongUse(t *testing.T) {
 		}
 	}
 }
+
+// Every scenario is named by the list, with its title and its summary in one
+// column, and by the pages that tell of the drill.
+func TestTheScenariosAreListed(t *testing.T) {
+	out, code := run(t, "drill", "--list")
+	column := 0
+	for i, row := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
+		text := row
+		if i%2 == 0 {
+			name, _, _ := strings.Cut(row, " ")
+			text = row[len(name):]
+		}
+		at := len(row) - len(strings.TrimLeft(text, " "))
+		if i == 0 {
+			column = at
+		}
+		if at != column {
+			t.Errorf("the text of %q begins at %d and not at %d", row, at, column)
+		}
+	}
+	for _, name := range scenarioNames() {
+		if code != 0 || !strings.Contains("\n"+out, "\n"+name+" ") {
+			t.Errorf("the list does not name %s: %d\n%s", name, code, out)
+		}
+		for _, path := range []string{"README.md", "docs/drill.md"} {
+			page, err := os.ReadFile(filepath.Join("..", "..", path))
+			if err != nil || !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("%s says nothing of %s: %v", path, name, err)
+			}
+		}
+	}
+}

@@ -78,8 +78,12 @@ func scenarioNames() []string {
 }
 
 func listScenarios(out io.Writer) error {
+	width := 0
+	for _, name := range scenarioNames() {
+		width = max(width, len(name))
+	}
 	for _, s := range drill.Scenarios() {
-		if _, err := fmt.Fprintf(out, "%-14s %s\n%14s %s\n", s.Name, s.Title, "", s.Summary); err != nil {
+		if _, err := fmt.Fprintf(out, "%-*s  %s\n%*s  %s\n", width, s.Name, s.Title, width, "", s.Summary); err != nil {
 			return failed(err)
 		}
 	}
