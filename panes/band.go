@@ -1,6 +1,7 @@
 package panes
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -15,15 +16,19 @@ type BandInfo struct {
 	Frozen                   time.Time // when the frame was frozen; zero when it is live
 	Share                    bool
 
-	Incident string              // id of the declared incident; empty while there is none, and then the rest is not shown
-	Severity string              // SEV1 to SEV4
-	Elapsed  time.Duration       // T+
-	Phase    incident.PhaseClock // the phase that counts
-	Update   incident.UpdateClock
-	Closed   bool   // the incident is closed: its clocks stand
-	Reading  bool   // this console only reads: another one writes
-	Writer   string // which one; empty when nobody is known to
-	Trouble  string // what is wrong with the journal, one line; empty when nothing is
+	Incident  string              // id of the declared incident; empty while there is none, and then the rest is not shown
+	Severity  string              // SEV1 to SEV4
+	Elapsed   time.Duration       // T+
+	Phase     incident.PhaseClock // the phase that counts
+	Update    incident.UpdateClock
+	Recovered time.Time     // when service was said to be back; zero while it was not
+	Measures  int           // open temporary measures that are past their end
+	Measure   string        // the one that is longest so
+	Overdue   time.Duration // by how much
+	Closed    bool          // the incident is closed: its clocks stand
+	Reading   bool          // this console only reads: another one writes
+	Writer    string        // which one; empty when nobody is known to
+	Trouble   string        // what is wrong with the journal, one line; empty when nothing is
 }
 
 // BandHeight is how many rows the band wants: a second one for what is wrong with
@@ -230,10 +235,22 @@ func (f Frame) bandParts(b *BandInfo) []bandPart {
 // overdue stay to the last.
 func (f Frame) bandIncident(b *BandInfo, put func(theme.Token, int, ...string)) {
 	put(theme.BandStrong, 0, b.Incident, "")
-	put(theme.BandStrong, 99, strings.TrimSpace(b.Severity+" T+ "+tplus(b.Elapsed)))
+	put(theme.BandStrong, 99, strings.TrimSpace(cmp.Or(b.Severity, "?")+" T+ "+tplus(b.Elapsed)))
 	if b.Closed {
 		put(theme.BandNotice, 99, "CLOSED")
 		return
+	}
+	if !b.Recovered.IsZero() {
+		at := b.Recovered.UTC().Format("15:04")
+		put(theme.BandNotice, 3, "SERVICE BACK "+at, "BACK "+at)
+	}
+	if b.Measures > 0 {
+		more := ""
+		if b.Measures > 1 {
+			more = fmt.Sprintf(" +%d", b.Measures-1)
+		}
+		late := clock(b.Overdue)
+		put(theme.FailBadge, 8, b.Measure+" overdue "+late+more, b.Measure+" late "+late+more, b.Measure+" late")
 	}
 	c := b.Phase
 	title := strings.ToUpper(c.Title)

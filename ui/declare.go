@@ -45,17 +45,21 @@ func manage(m *Model) tea.Cmd {
 		title: fmt.Sprintf("Incident %s, %s", plain(m.kase.State.Declared.ID), m.kase.State.Severity),
 		body:  []string{plain(m.kase.State.Declared.Summary), "kept in " + plain(m.kase.Folder)},
 	}
+	if back := m.kase.State.Recovered; !back.IsZero() {
+		d.body = append(d.body, "SERVICE BACK since "+hourOf(back, m.time()))
+	}
 	d.buttons = []button{{"Leave as it is", nil}}
 	if m.closed() {
 		d.body = append(d.body, "closed at "+m.kase.State.Closed.UTC().Format("2006-01-02 15:04 UTC"))
-		d.buttons = append(d.buttons, button{"Open it again", reopenForm})
+		d.buttons = append(d.buttons, button{"Open it again", reopenForm}, button{"Correct the start or the summary", correctForm})
 		if m.opt.Casebook != nil {
 			d.buttons = append(d.buttons, button{"Declare another", declareForm})
 		}
 	} else {
 		d.buttons = append(d.buttons,
 			button{"Severity", severityForm}, button{"Hand over a role", handForm},
-			button{"Service is back", recoverForm}, button{"Close it", closeForm})
+			button{"Service is back", recoverForm}, button{"Correct the start or the summary", correctForm},
+			button{"Close it", closeForm})
 	}
 	m.ask(d)
 	return nil
@@ -92,22 +96,22 @@ func declareForm(m *Model) tea.Cmd {
 	deputy := named("Deputy", "", "keeps time; may stay empty", "")
 	scribe := named("Scribe", "", "may stay empty", "")
 	liaison := named("Liaison", "", "speaks to the outside; may stay empty", "")
-	started := line("Started", "now", howPast, "")
+	started := askStart("now")
 	body := "T0, from which every clock counts, is when it started."
 	if alert := m.opt.Alert; !alert.IsZero() {
 		started.set(stamp(alert))
-		body = fmt.Sprintf("The alert was raised at %s: T0, from which every clock counts.", alert.UTC().Format("15:04:05 UTC"))
+		body = fmt.Sprintf("The alert was raised at %s. %s", alert.UTC().Format("15:04:05 UTC"), body)
 	}
 	return m.fill(&form{
 		title: "Declare an incident", body: []string{body}, button: "Declare",
-		fields: []*field{severity, summary, commander, deputy, scribe, liaison, started},
+		fields: []*field{severity, summary, commander, deputy, scribe, liaison, started.field},
 		submit: func(m *Model, f *form) (tea.Cmd, error) {
 			if why := cannotDeclare(m); why != "" {
 				return nil, &incident.Refusal{Why: why}
 			}
-			at, err := past(started.text(), m.opt.Clock())
+			at, err := started.at(m.opt.Clock())
 			if err != nil {
-				return nil, &fieldError{started, err.Error()}
+				return nil, err
 			}
 			t := m.live.Readings.Snapshot.Topology
 			rb := m.opt.Runbook
@@ -177,15 +181,6 @@ func handForm(m *Model) tea.Cmd {
 	return m.fill(&form{title: "Hand over a role", body: body, button: "Hand over", fields: []*field{role, to},
 		submit: acted("hand-over", func(m *Model, _ *form) ([]incident.Event, error) {
 			return m.newest.Hand(m.opt.Operator, incident.Roles[role.chosen], to.text())
-		})})
-}
-
-func recoverForm(m *Model) tea.Cmd {
-	note := line("Note", "", "what says that it is; needed while evidence speaks against it", "")
-	return m.fill(&form{title: "Service is back", button: "Service is back", fields: []*field{note}, final: true,
-		body: []string{"From now on the due dates of the days after count."},
-		submit: acted("service is back", func(m *Model, _ *form) ([]incident.Event, error) {
-			return m.newest.Recover(m.opt.Operator, note.text())
 		})})
 }
 

@@ -213,7 +213,7 @@ func TestSeverityRolesAndRecoveryFromTheMenu(t *testing.T) {
 		l.typed("logins work")
 		l.press("enter", "right", "enter")
 		l.told("service is back: logins work")
-		menu(4)
+		menu(5)
 		l.typed("seen to")
 		l.press("enter", "right", "enter")
 		l.told("incident closed: seen to")

@@ -39,6 +39,7 @@ func incidentTable() []binding {
 			modes: but(modeUpdate), run: do(func(m *Model) { m.draftFor(false) }), refuse: cannotDraft},
 		{does: "Change the severity", group: groupIncident, palette: true, modes: everyView, run: severityForm, refuse: cannotManage},
 		{does: "Hand over a role", group: groupIncident, palette: true, modes: everyView, run: handForm, refuse: cannotManage},
+		{does: "Correct the start or the summary", group: groupIncident, palette: true, modes: everyView, run: correctForm, refuse: cannotRecord},
 		{does: "Service is recovered", group: groupIncident, palette: true, modes: everyView, run: recoverForm, refuse: cannotManage},
 		{does: "Close the incident", group: groupIncident, palette: true, modes: everyView, run: closeForm, refuse: cannotManage},
 		{does: "Open the incident again", group: groupIncident, palette: true, modes: everyView, run: reopenForm, refuse: cannotReopen},

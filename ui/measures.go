@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -76,7 +77,8 @@ func openMeasureForm(m *Model) tea.Cmd {
 	what := line("What", "", "what is different from now on", "say what it is")
 	who := named("Who", m.opt.Operator, "who answers for it", "someone answers for it")
 	why := line("Why", "", "why it is needed", "say why it is needed")
-	until := line("Until", "", howFuture+"; may stay empty", "")
+	until := line("Until", "", howFuture+"; none for no end", "until when? none for no end")
+	until.means = meansFuture
 	return m.fill(&form{title: "Open a temporary measure", button: "Open", fields: []*field{kind, what, who, why, until},
 		submit: acted("temporary measure", func(m *Model, _ *form) ([]incident.Event, error) {
 			end, err := untilOf(until, m.time(), false)
@@ -95,6 +97,7 @@ func extendMeasureForm(m *Model) tea.Cmd {
 		return nil
 	}
 	until := line("Until", "", howFuture, "until when?")
+	until.means = meansFuture
 	why := line("Why", "", "why it is still needed", "say why it is still needed")
 	return m.fill(&form{title: "Extend " + plain(one.ID) + ": " + plain(one.What), button: "Extend", fields: []*field{until, why},
 		submit: acted(one.ID+" extended", func(m *Model, _ *form) ([]incident.Event, error) {
@@ -119,9 +122,10 @@ func endMeasureForm(m *Model) tea.Cmd {
 		})})
 }
 
-// untilOf reads the end of a measure.
+// untilOf reads the end of a measure. One without an end is forgotten first, so it
+// has none only when that was typed.
 func untilOf(f *field, now time.Time, need bool) (time.Time, error) {
-	if f.text() == "" && !need {
+	if strings.EqualFold(f.text(), "none") && !need {
 		return time.Time{}, nil
 	}
 	t, err := future(f.text(), now)

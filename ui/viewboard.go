@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -58,6 +59,16 @@ func (m *Model) bandInfo() panes.BandInfo {
 	info.Incident, info.Severity = s.Declared.ID, string(s.Severity)
 	info.Elapsed, info.Phase, info.Update = b.Elapsed, b.Phase, b.Update
 	info.Closed, info.Reading, info.Writer = m.closed(), !m.kase.Writing, m.kase.Writer
+	info.Recovered = s.Recovered
+	for _, one := range s.Open() {
+		if one.Until.IsZero() || !b.Now.After(one.Until) {
+			continue
+		}
+		info.Measures++
+		if late := b.Now.Sub(one.Until).Truncate(time.Second); late > info.Overdue || info.Measures == 1 {
+			info.Measure, info.Overdue = one.ID, late
+		}
+	}
 	info.Trouble = m.kase.Trouble
 	if info.Trouble == "" && m.notices.wrong != "" {
 		info.Trouble = "the journal does not record: " + m.notices.wrong

@@ -51,8 +51,13 @@ func clockTime(s string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// soon is how far ahead an HH:MM of the past may be and still be a mistake, and not
+// yesterday's: a clock that goes ahead, local time for UTC, a wrong digit.
+const soon = 6 * time.Hour
+
 // past reads a time that has been: nothing is now, and HH:MM the last time it was
-// that.
+// that. One that is soon to come is refused: taken for yesterday's it would move
+// every clock by a day.
 func past(s string, now time.Time) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	low := strings.ToLower(s)
@@ -63,7 +68,10 @@ func past(s string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	if t, ok := clockTime(strings.TrimSpace(strings.TrimSuffix(low, "utc")), now); ok {
-		if t.After(now) {
+		if ahead := t.Sub(now); ahead > 0 {
+			if ahead <= soon {
+				return t, fmt.Errorf("%s is %s ahead of this clock (UTC); of yesterday it is %s", t.Format("15:04"), long(ahead), t.AddDate(0, 0, -1).Format("2006-01-02T15:04Z"))
+			}
 			t = t.AddDate(0, 0, -1)
 		}
 		return t, nil
@@ -100,6 +108,48 @@ func future(s string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	return time.Time{}, fmt.Errorf("type %s", howFuture)
+}
+
+// long is a length in words, to the minute: 23 h 58 min.
+func long(d time.Duration) string {
+	if d < time.Minute {
+		return "less than a minute"
+	}
+	d = d.Truncate(time.Minute)
+	days, h, m := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
+	var parts []string
+	for _, p := range [...]struct {
+		n    int
+		unit string
+	}{{days, "d"}, {h, "h"}, {m, "min"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprint(p.n, " ", p.unit))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// meansPast and meansFuture say which time was typed, once it is one.
+func meansPast(typed string, now time.Time) string {
+	t, err := past(typed, now)
+	if err != nil {
+		return ""
+	}
+	if now.Sub(t) < time.Minute {
+		return "= " + t.UTC().Format("Mon 2 Jan 15:04 UTC") + ", now"
+	}
+	return "= " + t.UTC().Format("Mon 2 Jan 15:04 UTC") + ", " + long(now.Sub(t)) + " ago"
+}
+
+func meansFuture(typed string, now time.Time) string {
+	if typed == "" {
+		return ""
+	}
+	t, err := future(typed, now)
+	if err != nil {
+		return ""
+	}
+	return "= " + t.UTC().Format("Mon 2 Jan 15:04 UTC") + ", in " + long(t.Sub(now))
 }
 
 // stamp is a time as it can be typed again.
