@@ -188,11 +188,27 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 	if urgent != "" && width(name)+width(urgent)+s.width() > cells {
 		urgent = " " + f.Theme.Glyphs.Warn
 	}
-	s = append(s, span{look, f.cut(name, max(cells-s.width()-width(urgent), 4))})
+	budget := ""
+	if n.Budget > 0 && !d.says(n) {
+		for _, text := range [...]string{f.dot() + clock(n.Budget) + " for this step", " " + clock(n.Budget)} {
+			if budget == "" && s.width()+width(name)+width(urgent)+width(text) <= cells {
+				budget = text
+			}
+		}
+	}
+	s = append(s, span{look, f.cut(name, max(cells-s.width()-width(urgent)-width(budget), 4))})
 	if urgent != "" {
 		s = append(s, span{theme.Warn, urgent})
 	}
+	if budget != "" {
+		s = append(s, span{theme.Muted, budget})
+	}
 	return s
+}
+
+// says reports whether a node's box has a row for what is asked.
+func (d *flowing) says(n *incident.NodeView) bool {
+	return n.Node.ID == d.b.Node && d.asks && d.f.say(n.Node.Text) != ""
 }
 
 // said is what stands below a node's name: its evidence, of the current one first
@@ -201,8 +217,12 @@ func (d *flowing) nodeTitle(n *incident.NodeView, number int, cells int) spans {
 func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 	f := d.f
 	var out []spans
-	if text := f.say(n.Node.Text); text != "" && n.Node.ID == d.b.Node && d.asks {
-		out = append(out, spans{{theme.Text, f.prose(text, cells)}})
+	if d.says(n) {
+		budget := ""
+		if n.Budget > 0 {
+			budget = clock(n.Budget) + " for this step" + f.dot()
+		}
+		out = append(out, spans{{theme.Strong, budget}, {theme.Text, f.prose(f.say(n.Node.Text), cells-width(budget))}})
 	}
 	out = append(out, d.read(n, cells)...)
 	if n.Node.ID != d.selected {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheFlowIsInSightWithItsCurrentNodeInAFrame(t *testing.T) {
@@ -237,5 +238,29 @@ func TestSideNodesShareALine(t *testing.T) {
 	rows, _ = Flow(frameAt(t, 160, 41), b, FlowView{})
 	if s := text(rows); strings.Count(s, "Review rotation logs") != 1 {
 		t.Errorf("a side node of nothing is lost:\n%s", s)
+	}
+}
+
+// The current step says what is left of its phase for it, where there is room.
+func TestTheCurrentStepSaysItsShareOfTheBudget(t *testing.T) {
+	b := goldenBoards()["over"]
+	phase := -1
+	for i := range b.Flow {
+		for j := range b.Flow[i].Nodes {
+			n := &b.Flow[i].Nodes[j]
+			n.Budget = 0
+			if n.Node.ID == b.Node {
+				phase, n.Budget = i, 43*time.Second
+			}
+		}
+	}
+	if phase < 0 {
+		t.Fatal("the board has no current node")
+	}
+	for _, width := range []int{100, 160} {
+		rows, _ := Flow(frameAt(t, width, 30), b, FlowView{Phase: phase})
+		if s := strings.Join(visible(rows), "\n"); strings.Count(s, "0:43") != 1 {
+			t.Errorf("%d cells:\n%s", width, s)
+		}
 	}
 }

@@ -20,7 +20,7 @@ type TimelineView struct {
 // Timeline draws a page of the journal, the newest at the bottom: one row an
 // event, and of the selected one everything it tells.
 func Timeline(f Frame, b *incident.Board, v TimelineView) []string {
-	w := window{f: f, accent: theme.Border, title: f.timelineTitle(&v)}
+	w := window{f: f, accent: theme.Border, title: f.timelineTitle(b, &v)}
 	n := inner(f.Width)
 	events := v.Page.Events
 	if v.Loading {
@@ -77,20 +77,34 @@ func Timeline(f Frame, b *incident.Board, v TimelineView) []string {
 	return w.draw()
 }
 
-// timelineTitle says which part of the journal is shown.
-func (f Frame) timelineTitle(v *TimelineView) spans {
+// timelineTitle says which part of the journal is shown, and what it has come to.
+func (f Frame) timelineTitle(b *incident.Board, v *TimelineView) spans {
 	out := spans{{theme.Strong, "TIMELINE"}}
 	if v.Filter == "" && v.Kinds == "" {
-		return append(out, span{theme.Muted, fmt.Sprintf(" %d events", v.Page.Total)})
+		out = append(out, span{theme.Muted, fmt.Sprintf(" %d events", v.Page.Total)})
+	} else {
+		out = append(out, span{theme.Muted, fmt.Sprintf(" %d shown of %d", len(v.Page.Events), v.Page.Total)})
 	}
-	out = append(out, span{theme.Muted, fmt.Sprintf(" %d shown of %d", len(v.Page.Events), v.Page.Total)})
 	if s := f.say(v.Kinds); s != "" {
 		out = append(out, span{theme.Muted, f.dot() + "only "}, span{theme.Strong, s})
 	}
 	if s := f.say(v.Filter); s != "" {
 		out = append(out, span{theme.Muted, f.dot() + "with "}, span{theme.Match, s})
 	}
+	if b != nil && b.Journal != "" {
+		out = append(out, span{theme.Muted, f.dot() + "journal " + f.headShort(b.Journal)})
+	}
 	return out
+}
+
+// headShort is the head of a journal to be recognised: its number and how its hash
+// begins.
+func (f Frame) headShort(head string) string {
+	number, hash, ok := strings.Cut(f.say(head), ":")
+	if !ok || len(hash) <= 8 {
+		return f.cut(number+strings.TrimSuffix(":"+hash, ":"), 20)
+	}
+	return f.cut(number, 12) + ":" + hash[:8] + f.Theme.Glyphs.Ellipsis
 }
 
 // nothing says why no event is shown.

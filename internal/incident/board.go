@@ -25,6 +25,11 @@ type Board struct {
 	// and whose evidence has turned, in the order of the runbook.
 	Regressed []string
 
+	// Journal is the head of the incident's journal, number and hash, for whoever shows
+	// the board to set; empty when it is not known. A draft ends with it: who has the
+	// update can tell later that nothing before it was changed.
+	Journal string
+
 	Elapsed time.Duration // T+: since T0, until the incident was closed; 0 before the declaration
 	Phase   PhaseClock    // the one for the band: of the flow until that is through or over its time, then of the checklist
 	Update  UpdateClock
@@ -80,6 +85,9 @@ type NodeView struct {
 	Done    NodeState         // what was done with it
 	Finding diagnosis.Finding // its evidence now
 	Lines   []LineView        // as Node.Lines
+	// Budget is, of the current node, what is left of its phase's budget for each node
+	// of the main line that is not settled; 0 of any other, and when nothing is left.
+	Budget time.Duration
 }
 
 // LineView is one possibility of a matrix node.

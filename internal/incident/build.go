@@ -42,6 +42,7 @@ func NewBoard(s *State, rb *runbook.Runbook, f diagnosis.Findings, now time.Time
 	if v := b.node(b.Node); v != nil && v.Status != NodeIsRegressed {
 		v.Status = NodeIsCurrent
 	}
+	b.budgets()
 	b.Item = b.currentItem()
 	b.gatherRegressed()
 	b.Phase = b.bandPhase()

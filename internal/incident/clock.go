@@ -21,6 +21,28 @@ func (b *Board) clock(of string, number int, id, title string, from, to time.Dur
 	return c
 }
 
+// budgets gives the current node its share of what is left of its phase's time.
+func (b *Board) budgets() {
+	v := b.node(b.Node)
+	if v == nil || !b.open() {
+		return
+	}
+	for i := range b.Flow {
+		p := &b.Flow[i]
+		here, open := false, 0
+		for j := range p.Nodes {
+			n := &p.Nodes[j]
+			here = here || n == v
+			if n.Node.Beside == "" && !n.Done.IsSettled() {
+				open++
+			}
+		}
+		if left := p.Clock.To - b.Elapsed; here && left > 0 {
+			v.Budget = left / time.Duration(max(open, 1))
+		}
+	}
+}
+
 // running starts the clocks: of each list the earliest phase that is not done, and
 // those whose time has come.
 func (b *Board) running() {

@@ -36,8 +36,12 @@ func (b *Board) Draft(r *estate.Readings) string {
 	lines = append(lines, "Being done")
 	lines = append(lines, bullets(b.underWay(4))...)
 	lines = append(lines, "", b.nextUpdate())
+	room, witness := draftLines, ""
+	if head := clean(b.Journal); head != "" { // whole, whatever else is cut
+		room, witness = draftLines-1, "\nJournal "+short(head, draftRunes)
+	}
 	for most := draftRunes; ; most -= 20 {
-		text := strings.Join(fit(lines, draftLines, most), "\n")
+		text := strings.Join(fit(lines, room, most), "\n") + witness
 		if utf8.RuneCountInString(text) <= maxText { // or it could not be sent as it is
 			return text
 		}

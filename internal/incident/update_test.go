@@ -51,3 +51,44 @@ func TestTheSummaryHoldsTheLastThreeDecisions(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A draft is the witness of the journal: the head stands in it whole.
+func TestADraftEndsWithTheHeadOfTheJournal(t *testing.T) {
+	d := declaredDesk(t)
+	b := d.board()
+	if contains(b.Draft(nil), "Journal") {
+		t.Error("a head that is not known")
+	}
+	b.Journal = "42:" + strings.Repeat("3f9a", 16)
+	if got := b.Draft(nil); !strings.HasSuffix(got, "\nJournal "+b.Journal) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTheCurrentStepHasItsShareOfTheBudget(t *testing.T) {
+	d := declaredDesk(t)
+	d.now = t0.Add(time.Minute)
+	budgets := func() (out []time.Duration) {
+		for _, p := range d.board().Flow {
+			for _, n := range p.Nodes {
+				out = append(out, n.Budget)
+			}
+		}
+		return out
+	}
+	// Four minutes for alert, status and fate; the logs are beside the line.
+	if got := budgets(); !slices.Equal(got, []time.Duration{80 * time.Second, 0, 0, 0, 0, 0}) {
+		t.Errorf("%v", got)
+	}
+	d.ok(d.board().Enter(ic, "logs"))
+	if got := budgets(); got[2] != 80*time.Second || got[0] != 0 {
+		t.Errorf("beside the line: %v", got)
+	}
+	d.now = t0.Add(6 * time.Minute)
+	if got := budgets(); slices.Max(got) != 0 {
+		t.Errorf("over the budget: %v", got)
+	}
+	if b := NewBoard(nil, d.rb, d.f, d.now); b.Flow[0].Nodes[0].Budget != 0 {
+		t.Error("before the declaration there is a budget")
+	}
+}
