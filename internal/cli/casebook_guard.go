@@ -31,8 +31,13 @@ func (k *keeper) watch(o *ui.Options) {
 	}
 }
 
-// leave says that the console has ended: a panic ends the process from now on.
-func (k *keeper) leave() { k.console.Store(nil) }
+// leave says that the console has ended: a panic ends the process from now on. A
+// casebook that keeps nothing has no keeper.
+func (k *keeper) leave() {
+	if k != nil {
+		k.console.Store(nil)
+	}
+}
 
 // start is archive.Options.Go.
 func (k *keeper) start(_ context.Context, what string, f func()) {
