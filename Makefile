@@ -29,9 +29,11 @@ test-go:
 	go test ./...
 
 ## test-lab: every real server, built where it has to be (half an hour, the first
-## time), and beside them the packages with tests on real servers, at full speed
+## time), and beside them the packages with tests on real servers, at full speed;
+## and the journal killed and damaged in full, which takes a minute or two
 test-lab: lab-setup
 	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test uses the lab' >&2; exit 1; }
+	WARROOM_JOURNAL=full go test -count=1 -timeout 20m ./internal/journal -run 'Killed|Flipped|Truncation|Torn|Power|NeverLost'
 	$(LAB) run -- go test -count=1 -timeout 20m $(LAB_PACKAGES)
 	$(LAB) run -C lab -- go test -count=1 -timeout 20m ./...
 
