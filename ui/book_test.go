@@ -119,7 +119,7 @@ func (h *handle) Case() *incident.Case {
 }
 
 func (h *handle) kase() *incident.Case {
-	k := &incident.Case{State: h.j.fold.State(), Writing: h.j.writer == h, Folder: "/var/lib/warroom/incidents/" + h.j.id, Head: "3f9a"}
+	k := &incident.Case{State: h.j.fold.State(), Writing: h.j.writer == h, Folder: "/var/lib/warroom/incidents/" + h.j.id, Head: fmt.Sprintf("%d:%064x", len(h.j.events), 0x3f9a)}
 	if h.j.writer != nil && h.j.writer != h {
 		k.Writer = h.j.writer.name
 	}

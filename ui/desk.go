@@ -195,6 +195,9 @@ func (m *Model) rebuild() {
 		s = m.kase.State
 	}
 	m.newest = incident.NewBoard(s, rb, m.live.Findings, m.time())
+	if m.kase != nil {
+		m.newest.Journal = plain(m.kase.Head)
+	}
 	if m.frozen.IsZero() || m.board == nil {
 		m.draw(m.newest)
 	}

@@ -200,7 +200,8 @@ func (m *Model) timelineView() panes.TimelineView {
 	return panes.TimelineView{Page: p.page, Selected: p.selected, Filter: p.text, Kinds: kindGroups[p.kinds].name, Loading: p.loading}
 }
 
-// copyTimeline puts the events that are shown on the clipboard.
+// copyTimeline puts the events that are shown on the clipboard, and the whole head of
+// the journal, for noting elsewhere.
 func copyTimeline(m *Model) tea.Cmd {
 	var b strings.Builder
 	for i := range m.line.page.Events {
@@ -211,7 +212,10 @@ func copyTimeline(m *Model) tea.Cmd {
 		}
 		b.WriteString(e.At.UTC().Format("2006-01-02 15:04:05Z") + "  " + plain(who) + "  " + plain(incident.Tell(e, m.runbook())) + "\n")
 	}
-	return m.copyText("the timeline", b.String())
+	if m.kase != nil && m.kase.Head != "" {
+		b.WriteString("Journal " + plain(m.kase.Head) + "\n")
+	}
+	return m.copyText("the timeline and its head", b.String())
 }
 
 // copyText puts text on the clipboard with the same masks as the screen.
