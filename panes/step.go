@@ -10,8 +10,8 @@ import (
 )
 
 // stepSaid is the current step of the flow in one row of n cells, and at its far
-// end what n does. What has regressed comes before everything.
-func (f Frame) stepSaid(b *incident.Board, n int) spans {
+// end what n does, or what is being read for it. What has regressed comes before everything.
+func (f Frame) stepSaid(b *incident.Board, n int, reading string) spans {
 	g := &f.Theme.Glyphs
 	var out spans
 	if k := len(b.Regressed); k > 0 {
@@ -35,6 +35,9 @@ func (f Frame) stepSaid(b *incident.Board, n int) spans {
 	tail := spans{{theme.Key, "n"}, {theme.KeyText, " " + does}}
 	if loud {
 		tail[1].k = theme.Warn
+	}
+	if reading != "" {
+		loud, tail = false, spans{{theme.Strong, ""}, {theme.Strong, f.say(reading)}}
 	}
 	at, of := placeIn(b.Flow[phase].Nodes, v)
 	step := fmt.Sprintf("%s %d/%d ", g.Now, at, of)

@@ -15,6 +15,13 @@ import (
 // step of the flow and what n does, and the counts stand in it where there is room
 // for both. In one row the step stands behind the worst component's name.
 func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
+	return StripReading(f, r, b, "")
+}
+
+// StripReading is Strip while the evidence of the current step is being read:
+// reading, "reading 13/26", stands in place of what n does, which is nothing until
+// the reads have ended.
+func StripReading(f Frame, r *estate.Readings, b *incident.Board, reading string) []string {
 	var count [5]int
 	if r != nil {
 		for i := range r.All {
@@ -28,7 +35,7 @@ func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 		l.limit = max(f.Width-1, 0)
 		l.skip(1).put(theme.Muted, f.Theme.Glyphs.Bar).skip(1)
 		n := max(l.left(), 0)
-		l.spans(f.fit(f.stepSaid(b, n), n))
+		l.spans(f.fit(f.stepSaid(b, n, reading), n))
 		l.limit = f.Width
 		return []string{l.String()}
 	}
@@ -50,7 +57,7 @@ func Strip(f Frame, r *estate.Readings, b *incident.Board) []string {
 			counts = append(spans{{theme.Plain, "   "}}, f.counts(count, f.Width/4, "  ")...)
 		}
 		n := f.Width - 2 - counts.width()
-		low.skip(1).spans(f.fit(f.stepSaid(b, n), n)).spans(counts)
+		low.skip(1).spans(f.fit(f.stepSaid(b, n, reading), n)).spans(counts)
 		return []string{top.String(), low.String()}
 	}
 	low.skip(1).spans(f.counts(count, f.Width-2, "  "))

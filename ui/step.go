@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -36,6 +37,8 @@ const (
 	// askedStays is how long another n settles a step on the evidence that was
 	// read for it.
 	askedStays = time.Minute
+	// stepWait is how long a step waits for the reads of its evidence.
+	stepWait = 6 * time.Second
 	// leastFresh is the least age at which evidence is read again.
 	leastFresh = 30 * time.Second
 )
@@ -49,7 +52,7 @@ func cannotNext(m *Model) string {
 	case m.newest.Node == "":
 		return "the flow is through; 5 shows the checklist"
 	case m.stepping != nil:
-		return "its evidence is being read"
+		return "its evidence is being read: " + m.readingStep()
 	}
 	return ""
 }
@@ -222,7 +225,7 @@ func (m *Model) arrive() tea.Cmd {
 		return nil
 	}
 	reads, answered := m.answers(s.ids, s.began)
-	late := m.live.Now.Sub(s.began) >= answerWait
+	late := m.live.Now.Sub(s.began) >= stepWait
 	if answered < reads && !late || reads == 0 && !late {
 		m.touch() // the footer counts
 		return nil
@@ -237,20 +240,54 @@ func (m *Model) arrive() tea.Cmd {
 		return nil
 	}
 	f := &n.Finding
-	how := ""
-	if answered < reads {
-		how = fmt.Sprintf(" (%d of %d reads answered)", answered, reads)
-	}
 	switch {
 	case f.Stance == diagnosis.Unread:
-		m.say(plain(n.Node.Title) + " is not read" + how + ": " + plain(f.Value) + "; v marks it by your word")
+		m.say(plain(n.Node.Title) + " is not read: " + plain(f.Value) + m.unanswered(s) + "; n reads again, v marks it by your word")
 		return nil
-	case how == "" && m.mode.view() && f.Stance == s.seen.Stance && f.Value == s.seen.Value && f.Word == s.seen.Word:
+	case answered < reads:
+		m.say(plain(n.Node.Title) + " is not settled" + m.unanswered(s) + "; n reads again, v marks it by your word")
+		return nil
+	case m.mode.view() && f.Stance == s.seen.Stance && f.Value == s.seen.Value && f.Word == s.seen.Word:
 		return m.settleNode(n)
 	}
 	m.asked = asked{s.node, m.opt.Clock()}
-	m.say("read again" + how + ": " + f.Stance.String() + ", " + plain(f.Value) + "; n settles it")
+	m.say("read again: " + f.Stance.String() + ", " + plain(f.Value) + "; n settles it")
 	return nil
+}
+
+// unanswered names what has not answered the reads of a step; empty when all have.
+func (m *Model) unanswered(s *stepping) string {
+	ids := s.ids
+	if len(ids) == 0 {
+		for i := range m.live.Readings.Snapshot.Topology.Components {
+			ids = append(ids, m.live.Readings.Snapshot.Topology.Components[i].ID)
+		}
+	}
+	var names []string
+	for _, id := range ids {
+		if reads, answered := m.answers([]estate.ID{id}, s.began); answered < reads {
+			names = append(names, m.name(id))
+		}
+	}
+	const few = 2
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > few:
+		return fmt.Sprintf(", no answer from %s and %d more", strings.Join(names[:few], ", "), n-few)
+	}
+	return ", no answer from " + strings.Join(names, ", ")
+}
+
+// readingStep is how far the reads of the current step are, for the strip; empty
+// when nothing is read for it.
+func (m *Model) readingStep() string {
+	s := m.stepping
+	if s == nil {
+		return ""
+	}
+	reads, answered := m.answers(s.ids, s.began)
+	return fmt.Sprintf("reading %d/%d", answered, reads)
 }
 
 // checkingStep says in the footer what is being read; empty when nothing is.

@@ -55,7 +55,12 @@ func TestNextReadsWhatIsOldAndSettlesWhatSaysTheSame(t *testing.T) {
 		}
 		l.toldNot("Rotation status: done")
 		l.press("n")
-		l.sees("n: not now, its evidence is being read")
+		l.sees("n: not now, its evidence is being read: reading 0/1", "reading 0/1")
+		l.pass(2 * time.Second)
+		if n := strings.Count(l.screen(), "reading 0/1"); n == 0 {
+			t.Errorf("nothing says that it is being read:\n%s", l.screen())
+		}
+		l.seesNot("n settles it")
 		l.pass(2 * time.Second)
 		l.toldNot("Rotation status: done")
 		r.senses.at(time.Time{})
@@ -86,6 +91,31 @@ func TestNextShowsWhatHasChangedBeforeItIsSettled(t *testing.T) {
 	})
 }
 
+// What does not answer in time is named, and nothing is settled without it.
+func TestNextGivesUpAndSaysWhatIsMissing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *room) {
+		l := r.start(t)
+		l.arrives()
+		l.declare()
+		l.step()
+		r.senses.at(old(r))
+		l.arrives()
+		l.rest()
+		l.press("n")
+		l.pass(stepWait - time.Second)
+		l.sees("reading 0/1")
+		l.pass(2 * time.Second)
+		l.sees("Rotation status is not settled, no answer from Secrets Manager; n reads again")
+		l.seesNot("reading 0/1")
+		l.toldNot("Rotation status: done")
+		l.press("n")
+		l.sees("reading 0/1")
+		r.senses.at(time.Time{})
+		l.arrives()
+		l.told("Rotation status: done")
+	})
+}
+
 func TestNextNeverSettlesWhatIsNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *room) {
 		l := r.start(t)
@@ -99,7 +129,7 @@ func TestNextNeverSettlesWhatIsNotRead(t *testing.T) {
 		if got := r.w.checks(); got != "[[]]" {
 			t.Errorf("nothing says what it rests on, so everything is checked: %s", got)
 		}
-		l.pass(answerWait + time.Second)
+		l.pass(stepWait + time.Second)
 		l.sees("Rotation status is not read", "CloudWatch does not answer", "v marks it")
 		l.toldNot("Rotation status: done")
 		// A person's word.

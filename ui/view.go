@@ -64,6 +64,7 @@ type stripKey struct {
 	look
 	version uint64
 	board   *incident.Board
+	reading string
 }
 
 // boardKey stands for a view of an incident. rev changes with everything that
@@ -199,8 +200,9 @@ func (m *Model) content() string {
 	body := m.drawBody(l, &key)
 	var strip []string
 	if l.strip > 0 {
-		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all, m.board}, c.prose, func() []string {
-			return rowsOf(panes.Strip(m.frameOf(l.body.w, l.strip), m.shown.Readings, m.board), l.body.w, l.strip)
+		reading := m.readingStep()
+		strip = c.strip.get(stripKey{m.look(l.body.w, l.strip), m.shown.all, m.board, reading}, c.prose, func() []string {
+			return rowsOf(panes.StripReading(m.frameOf(l.body.w, l.strip), m.shown.Readings, m.board, reading), l.body.w, l.strip)
 		})
 		key.versions[0] = c.strip.version
 	}
