@@ -65,8 +65,8 @@ func (p *play) patiently(what, offer string, do func(screen string), ok func(scr
 	})
 }
 
-// cursor is the row of a form that is chosen.
-var cursor = regexp.MustCompile(`▸ ?[^║\n]*`)
+// cursor is what is chosen, in a form or in the view behind it.
+var cursor = regexp.MustCompile(`▸ ?(\[ )?\w+`)
 
 // focus moves through a form until a field or a button is chosen. The fields are a
 // ring and tab changes nothing, so one tab too many does no harm.
@@ -78,7 +78,7 @@ func (p *play) focus(name string) {
 		if mark.MatchString(s) {
 			return true
 		}
-		if at := cursor.FindString(s); at != from && strings.Contains(s, "tab next") || time.Since(last) > 1200*time.Millisecond {
+		if at := strings.Join(cursor.FindAllString(s, -1), "\n"); at != from && strings.Contains(s, "tab next") || time.Since(last) > 1200*time.Millisecond {
 			p.Press("tab")
 			last, from = time.Now(), at
 		}
