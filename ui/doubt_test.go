@@ -12,7 +12,7 @@ import (
 	"warroom/internal/incident"
 )
 
-var unsure = fmt.Errorf("write the head: %w: input/output error", incident.ErrUnsure)
+var errUnsure = fmt.Errorf("write the head: %w: input/output error", incident.ErrUnsure)
 
 // count is how many events of people say exactly a text.
 func (l *loop) count(text string) int {
@@ -31,7 +31,7 @@ func TestWhatMayBeRecordedIsLookedUpBeforeItIsDoneAgain(t *testing.T) {
 			l := r.start(t)
 			l.arrives()
 			l.declare()
-			r.shelf.set(func(s *shelf) { s.records, s.written = unsure, written })
+			r.shelf.set(func(s *shelf) { s.records, s.written = errUnsure, written })
 			l.note("first")
 			l.sees("NOT KNOWN whether it was recorded: note", "Look in the timeline")
 			l.seesNot("None of this has happened", "Try again", "Record it again")
@@ -60,7 +60,7 @@ func TestWhatWaitedBehindADoubtIsOfferedOnceThatIsSettled(t *testing.T) {
 		l.arrives()
 		l.declare()
 		block := make(chan struct{})
-		r.shelf.set(func(s *shelf) { s.blocked, s.records, s.written = block, unsure, true })
+		r.shelf.set(func(s *shelf) { s.blocked, s.records, s.written = block, errUnsure, true })
 		l.note("first")
 		l.note("second")
 		r.shelf.set(func(s *shelf) { s.blocked = nil })
@@ -83,7 +83,7 @@ func TestADeclarationThatMayBeRecordedIsNotMadeTwice(t *testing.T) {
 	for _, written := range []bool{true, false} {
 		bubble(t, func(t *testing.T, r *room) {
 			l := r.start(t)
-			r.shelf.set(func(s *shelf) { s.records, s.written = unsure, true })
+			r.shelf.set(func(s *shelf) { s.records, s.written = errUnsure, true })
 			l.press("I")
 			l.rest()
 			l.press("enter")
