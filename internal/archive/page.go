@@ -135,12 +135,21 @@ type search struct {
 // wants reports whether the record at a place may match, by its kind.
 func (f *search) wants(at int) bool { return f.all || f.kinds[f.codes[at]] }
 
+// enough is how many candidates are read at once. A text is in few of them: then
+// as many as go at once, or a search would open the file for every few.
+func (f *search) enough(limit int) int {
+	if f.lower != "" {
+		return chunk
+	}
+	return limit
+}
+
 // backward finds the last events from the place first up to before last that
 // match, at most limit of them, in order, and whether there are more before them.
 func (f *search) backward(first, last, limit int) (events []incident.Event, more bool, err error) {
 	for end := last; end > first; {
 		from, wanted := end, 0
-		for from > first && wanted <= limit && end-from < chunk { // a stretch that holds a few candidates
+		for from > first && wanted <= f.enough(limit) && end-from < chunk { // a stretch that holds a few candidates
 			if from--; f.wants(from) {
 				wanted++
 			}
@@ -165,7 +174,7 @@ func (f *search) backward(first, last, limit int) (events []incident.Event, more
 func (f *search) forward(first, last, limit int) (events []incident.Event, more bool, err error) {
 	for from := first; from < last; {
 		end, wanted := from, 0
-		for end < last && wanted <= limit && end-from < chunk {
+		for end < last && wanted <= f.enough(limit) && end-from < chunk {
 			if f.wants(end) {
 				wanted++
 			}
