@@ -109,6 +109,13 @@ func TestAWholeIncidentByKeysAlone(t *testing.T) {
 			if out := p.said("incident", "verify", "latest"); !strings.Contains(out, "is whole") {
 				t.Errorf("verify says\n%s", out)
 			}
+			// Who got the update can hold the journal against it.
+			rows := strings.Split(strings.TrimSpace(copied), "\n")
+			if noted, ok := strings.CutPrefix(rows[len(rows)-1], "Journal "); !ok {
+				t.Errorf("the update ends with %q, and not with the head of the journal", rows[len(rows)-1])
+			} else if out := p.said("incident", "verify", "latest", "--head", noted); !strings.Contains(out, "is whole") {
+				t.Errorf("held against the update's head verify says\n%s", out)
+			}
 			assertReported(t, all, p.said("incident", "report", "latest", "--format", "json"), map[string]string{
 				"md": p.said("incident", "report", "latest"), "html": p.said("incident", "report", "latest", "--format", "html"),
 			})
