@@ -77,6 +77,7 @@ type flowing struct {
 	longest  int  // cells of the longest line of a matrix
 	asks     bool // the current node says what is asked
 	rows     int  // in how many rows the evidence of current and selected node may stand
+	away     bool // a selected node that is not the current one says as much as that
 	body     []spans
 	from, to int // rows of body that the selected node takes
 }
@@ -225,7 +226,7 @@ func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 		out = append(out, spans{{theme.Strong, budget}, {theme.Text, f.prose(f.say(n.Node.Text), cells-width(budget))}})
 	}
 	out = append(out, d.read(n, cells)...)
-	if n.Node.ID != d.selected {
+	if !d.whole(n) {
 		return out
 	}
 	if from := f.provenance(&n.Finding); from != "" {
@@ -236,15 +237,20 @@ func (d *flowing) said(n *incident.NodeView, cells int) []spans {
 	return out
 }
 
+// whole reports whether a node says everything: the current one always, and the
+// selected one where there is room for both.
+func (d *flowing) whole(n *incident.NodeView) bool {
+	return n.Node.ID == d.b.Node || n.Node.ID == d.selected && d.away
+}
+
 // read is a node's evidence: in one row, of the current and the selected node in
 // as many as there is room for. Of a node that is neither and has not regressed
 // only the sign is coloured: one thing is to be seen first.
 func (d *flowing) read(n *incident.NodeView, cells int) []spans {
 	f := d.f
 	s, look := f.evidence(&n.Finding, d.none(n))
-	here := n.Node.ID == d.b.Node || n.Node.ID == d.selected
 	switch {
-	case here:
+	case d.whole(n):
 		return f.rowsOf(s, look, cells, d.rows)
 	case n.Status == incident.NodeIsRegressed || n.Finding.Stance == diagnosis.NoSensor:
 		return []spans{{{look, f.cut(s, cells)}}}

@@ -264,3 +264,20 @@ func TestTheCurrentStepSaysItsShareOfTheBudget(t *testing.T) {
 		}
 	}
 }
+
+// Wherever the cursor is, the current node says what is asked, what was read, from
+// where, and how old that is.
+func TestTheCurrentNodeSaysItAllWhereverTheCursorIs(t *testing.T) {
+	b := goldenBoards()["mid"]
+	v, phase := findNode(b, b.Node)
+	for _, n := range b.Flow[phase].Nodes {
+		rows, _ := Flow(frameAt(t, 100, 26), b, FlowView{Phase: phase, Selected: n.Node.ID})
+		s := flat(rows)
+		from := strings.Fields(frameAt(t, 100, 26).provenance(&v.Finding))
+		for _, want := range []string{v.Node.Text[:20], v.Finding.Value[:20], strings.Join(from[:3], " ")} {
+			if !strings.Contains(s, want) {
+				t.Errorf("with the cursor on %s the current node does not say %q:\n%s", n.Node.ID, want, text(rows))
+			}
+		}
+	}
+}

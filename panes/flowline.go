@@ -36,20 +36,26 @@ const gutter = 5
 
 // line draws the main line into the body: with a frame around each node where
 // room rows allow it, else on a rail with a frame around the current one alone.
-// What was read comes before what is asked, and both before rows that stand
-// between two nodes.
+// The current node keeps what is asked, what was read, its source and its age; a
+// selected one that is another gets what is left.
 func (d *flowing) line(room int) {
 	all := d.branches()
 	for _, dense := range []bool{false, true} {
 		for _, try := range []struct {
-			apart, asks bool
+			apart, away bool
 			rows        int
-		}{{true, true, 3}, {false, true, 3}, {false, true, 2}, {false, false, 2}, {false, !dense, 1}} {
-			d.dense, d.asks, d.rows, d.body = dense, try.asks, try.rows, nil
+		}{{true, true, 3}, {false, true, 3}, {false, true, 2}, {false, false, 2}} {
+			d.dense, d.asks, d.rows, d.away, d.body = dense, true, try.rows, try.away, nil
 			d.lay(all, try.apart)
 			if len(d.body) <= room {
 				return
 			}
+		}
+	}
+	for _, d.asks = range []bool{true, false} {
+		d.rows, d.body = 1, nil
+		if d.lay(all, false); len(d.body) <= room {
+			return
 		}
 	}
 }
