@@ -238,7 +238,7 @@ func practice(md mode) []panes.KeyHint {
 	return []panes.KeyHint{
 		{Key: "n", Does: "settles the current step with its evidence as you see it, and begins the next"},
 		{Key: "", Does: "evidence that is unread or older than the interval at which it is read is read again first: if it says the same, the step is settled with it; if it says something else, you see that and n settles it"},
-		{Key: "", Does: "what nothing reads is settled by your n alone; what cannot be read waits for v, your word with a reason"},
+		{Key: "", Does: "of what nothing reads n asks what you saw; what cannot be read waits for v, your word with a reason"},
 		{Key: "", Does: "the step that tells expired, stuck and compromised apart asks you where the evidence does not tell"},
 		{Key: "ruled out", Does: "a cause that the evidence speaks against; the others are done"},
 		{Key: "regressed", Does: "it was settled, and its evidence has turned"},
