@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,12 +16,12 @@ func TestAWallClockThatIsSetMovesNoClockOfTheIncident(t *testing.T) {
 	for _, jump := range []time.Duration{-time.Hour, time.Hour} {
 		bubble(t, func(t *testing.T, r *room) {
 			r.read()
-			set := time.Duration(0)
-			l := r.start(t, func(o *Options) { o.Clock = func() time.Time { return r.now().Add(set) } })
+			var set atomic.Int64
+			l := r.start(t, func(o *Options) { o.Clock = func() time.Time { return r.now().Add(time.Duration(set.Load())) } })
 			l.declare()
 			l.pass(30 * time.Second)
 			before := l.m.newest
-			set = jump
+			set.Store(int64(jump))
 			l.pass(30 * time.Second)
 			b := l.m.newest
 			for what, d := range map[string]time.Duration{
