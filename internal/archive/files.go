@@ -2,6 +2,8 @@ package archive
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -22,6 +24,31 @@ func writeNew(path string, data []byte) error {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
+}
+
+// mostRunbook bounds the copy of a runbook, in bytes.
+const mostRunbook = 4 << 20
+
+// readRegular reads a regular file of at most so many bytes. What is no regular
+// file is not opened: a pipe would keep whoever opens it waiting.
+func readRegular(path string, most int64) ([]byte, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file (%s)", path, info.Mode().Type())
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return data, err
 }
 
 // unwritable reports whether err says that a place may be read and not written.

@@ -103,7 +103,7 @@ func (s *Session) lasts(ctx context.Context) context.Context {
 // is the embedded one, and why is said.
 func ownRunbook(folder string) (rb *runbook.Runbook, trouble string) {
 	path := filepath.Join(folder, runbookFile)
-	source, err := os.ReadFile(path)
+	source, err := readRegular(path, mostRunbook)
 	if err == nil {
 		rb, err = runbook.Parse(path, source, nil)
 	}

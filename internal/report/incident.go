@@ -14,8 +14,10 @@ const IncidentSchema = "warroom.incident-report/v1"
 
 // IncidentInput is what a report of an incident is made from.
 type IncidentInput struct {
-	// Events calls a function with every event of the journal, in order. The report
-	// folds them itself, so that its state and its timeline cannot disagree. An
+	// Events calls a function with every event of the journal, in order, each time it
+	// is called: first for the start from which every clock counts, which may have
+	// been corrected late. The report folds them itself, so that its state and its
+	// timeline cannot disagree. An
 	// error after the declaration does not prevent the report: it says that what
 	// follows is missing.
 	Events  func(func(incident.Event) error) error
@@ -64,6 +66,7 @@ func NewIncident(in IncidentInput) (*Incident, error) {
 	}
 	in.Now = in.Now.Round(0).UTC()
 	r := newReading(in.Runbook)
+	r.corrected = correctedStart(in.Events)
 	err := in.Events(func(e incident.Event) error {
 		r.take(e)
 		return nil
@@ -80,4 +83,16 @@ func NewIncident(in IncidentInput) (*Incident, error) {
 	out := &Incident{doc: r.document(in, state)}
 	tidyAll(&out.doc)
 	return out, nil
+}
+
+// correctedStart is the start as it was corrected last; zero when it never was.
+func correctedStart(events func(func(incident.Event) error) error) (start time.Time) {
+	// What cannot be read is told by the reading that makes the report.
+	_ = events(func(e incident.Event) error {
+		if c, ok := e.Data.(incident.Corrected); ok && !c.Started.IsZero() {
+			start = c.Started
+		}
+		return nil
+	})
+	return start
 }

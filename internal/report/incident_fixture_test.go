@@ -161,3 +161,21 @@ func rendered(t testing.TB, i *Incident) map[string]string {
 	}
 	return map[string]string{"md": md.String(), "html": html.String(), "json": asJSON.String()}
 }
+
+// A start that was corrected late counts for all that was told before.
+func TestEveryClockCountsFromTheCorrectedStart(t *testing.T) {
+	l := &log{t: t, at: t0.Add(90 * time.Second)}
+	l.declare()
+	l.add(time.Minute, "ic-1", incident.Noted{Text: "before the correction"})
+	l.add(time.Minute, "ic-1", incident.Corrected{Started: t0.Add(-10 * time.Minute), Reason: "the alert's own time"})
+	made, err := NewIncident(IncidentInput{Events: l.each, Runbook: runbook.Guide(), Now: l.at.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := made.doc.Started.Time; !got.Equal(t0.Add(-10 * time.Minute)) {
+		t.Errorf("it started at %v", got)
+	}
+	if got, want := time.Duration(made.doc.Notes[0].T), 12*time.Minute+30*time.Second; got != want {
+		t.Errorf("the note stands at T+%v, want T+%v", got, want)
+	}
+}

@@ -36,6 +36,7 @@ type reading struct {
 	signs      signs
 	gaps       gaps
 	t0         time.Time
+	corrected  time.Time // what t0 was corrected to last; zero when it never was
 }
 
 func newReading(rb *runbook.Runbook) *reading {
@@ -87,6 +88,9 @@ func (r *reading) take(e incident.Event) {
 	if r.t0.IsZero() {
 		if s := r.fold.State(); s.IsDeclared() {
 			r.t0 = s.Declared.Started
+			if !r.corrected.IsZero() {
+				r.t0 = r.corrected
+			}
 			for _, role := range incident.Roles {
 				if who := s.Roles[role]; who != "" {
 					r.hands[role] = []handDoc{{when: r.at(e.At), To: who, By: e.By}}
