@@ -42,8 +42,15 @@ func (l *looks) flags(cmd *cobra.Command) {
 	l.desk.flags(cmd)
 }
 
-// options are what every console begins with.
+// options are what every console begins with. Without a terminal there are none:
+// that is found out before anything is opened, because an incident notes who opens it.
 func (l *looks) options() (ui.Options, error) {
+	if l.terminal.Out == nil && !ui.HasTerminal() {
+		if l.checklist {
+			return ui.Options{}, usage(errors.New("the checklist needs a terminal that can place text and there is none; `warroom checklist --plain` prints what is due without one"))
+		}
+		return ui.Options{}, usage(ui.ErrNoTerminal)
+	}
 	o := ui.Options{Share: l.share, NoColor: os.Getenv("NO_COLOR") != "", Terminal: l.terminal, Alert: l.alert, Checklist: l.checklist}
 	if l.theme == "" {
 		return o, nil

@@ -17,6 +17,7 @@ import (
 	"warroom/internal/config"
 	"warroom/internal/incident"
 	"warroom/internal/runbook"
+	"warroom/ui"
 )
 
 // ownState gives a test a state folder of its own, which no other test sees.
@@ -434,5 +435,24 @@ func TestTheLineToResume(t *testing.T) {
 	again.end(&out)
 	if out.String() != "" {
 		t.Errorf("of a closed incident it says %q", out.String())
+	}
+}
+
+// Where no console can be shown, nothing says in the journal that one was.
+func TestWithoutATerminalTheJournalStaysAsItIs(t *testing.T) {
+	if ui.HasTerminal() {
+		t.Skip("this test has a terminal")
+	}
+	store := ownState(t)
+	t.Chdir(t.TempDir())
+	id := declare(t, store, "production", "")
+	before, _ := run(t, "incident", "show", id)
+	for args, hint := range map[string]string{"checklist " + id: "checklist --plain", "incident resume " + id: "warroom check"} {
+		if out, code := run(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(out, hint) {
+			t.Errorf("%s: %d %q", args, code, out)
+		}
+	}
+	if after, _ := run(t, "incident", "show", id); after != before {
+		t.Errorf("the journal went from\n%s\nto\n%s", before, after)
 	}
 }
