@@ -59,8 +59,8 @@ func (d *deriver) externalAPI() {
 	d.say(OK, "HEALTHY", "")
 }
 
-// rateLimit words how many calls are left. RESET is when all are, but for the
-// one that asked.
+// rateLimit words how many calls are left. RESET is when at least 95 of 100 are:
+// our own questions use them up too, and must not make the word go away.
 func (d *deriver) rateLimit(p APIProbe) (word string, status Status, note string) {
 	if !p.RateReset.IsZero() {
 		note = "resets " + Ago(d.now, p.RateReset)
@@ -73,7 +73,7 @@ func (d *deriver) rateLimit(p APIProbe) (word string, status Status, note string
 		return "EXHAUSTED", Fail, note
 	case p.RateRemaining < 0:
 		return "NOT STATED", NA, "the API sends no rate-limit headers"
-	case p.RateLimit > 0 && p.RateRemaining >= p.RateLimit-1:
+	case p.RateLimit > 0 && 20*p.RateRemaining >= 19*p.RateLimit:
 		return "RESET", OK, fmt.Sprintf("%d of %d left", p.RateRemaining, p.RateLimit)
 	case p.RateLimit > 0:
 		return fmt.Sprintf("%d of %d left", p.RateRemaining, p.RateLimit), statusIf(10*p.RateRemaining < p.RateLimit, Warn), note

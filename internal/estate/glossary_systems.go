@@ -109,7 +109,7 @@ var stateTerms = []Term{
 		Source:  "GET with the stored key",
 	},
 	{Name: "Rate limit", Figures: []string{"Rate limit"}, Kinds: []Kind{KindExternalAPI},
-		Means:   "How many calls the API still allows. RESET: all of them but the one that asked.",
+		Means:   "How many calls the API still allows. RESET: at least 95 of 100, since what asks uses them up too.",
 		Formula: "remaining of limit, by the headers of the answer; WARN below a tenth",
 		Source:  "RateLimit and X-RateLimit headers",
 	},
