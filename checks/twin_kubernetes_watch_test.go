@@ -191,7 +191,8 @@ func TestTwinKubernetesCut(t *testing.T) {
 		scale(3)
 		w.start()
 		r = l.await("back", func(r *estate.Readings) bool {
-			return scaled(3)(r) && len(failed(r, "web")) == 0 && podsAre(r, "web", 3, 0)
+			web, _ := r.Of("web") // what its pods and its secret say of each other comes last
+			return scaled(3)(r) && len(failed(r, "web")) == 0 && podsAre(r, "web", 3, 0) && web.Status == estate.OK
 		})
 		s.tellSlot("back", twinSlot(t, r, "web", estate.CheckWorkload))
 		reads(t, r, "web", estate.OK, "HEALTHY")
