@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,5 +179,33 @@ func TestEveryClockCountsFromTheCorrectedStart(t *testing.T) {
 	}
 	if got, want := time.Duration(made.doc.Notes[0].T), 12*time.Minute+30*time.Second; got != want {
 		t.Errorf("the note stands at T+%v, want T+%v", got, want)
+	}
+}
+
+// What no console saw is a gap, and one that was killed says so by its silence.
+func TestTimeThatNobodyWatchedIsAGap(t *testing.T) {
+	l := &log{t: t, at: t0.Add(time.Minute)}
+	l.declare()
+	console := func(after time.Duration, act string) {
+		l.add(after, "ic-1", incident.ConsoleMoved{Act: act, Host: "bridge-1"})
+	}
+	console(0, "opened")
+	l.add(time.Minute, "ic-1", incident.Noted{Text: "the last word"})
+	console(4*time.Minute, "resumed") // killed in between
+	console(time.Minute, "left")
+	console(2*time.Minute, "resumed")
+	l.add(time.Minute, "ic-1", incident.Closed{Reason: "done"})
+	console(time.Minute, "left")
+	console(24*time.Hour, "resumed") // the days after are nobody's watch
+	made, err := NewIncident(IncidentInput{Events: l.each, Runbook: runbook.Guide(), Now: l.at.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"From 2026-03-14 03:02:00Z to 2026-03-14 03:06:00Z there was no console for some or all of the time: it ended without a word, killed or with its machine.",
+		"Nothing was watched from 2026-03-14 03:07:00Z to 2026-03-14 03:09:00Z: no console was open.",
+	}
+	if got := made.doc.Basis.Gaps; !slices.Equal(got, want) {
+		t.Errorf("gaps\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

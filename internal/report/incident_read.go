@@ -237,6 +237,11 @@ type gaps struct {
 	unreadable int      // events of a newer version
 	clock      []string // the clock was set
 	journal    []string // what happened to the journal
+	unwatched  []string // no console was there
+
+	last    time.Time // of the event before
+	watched bool      // a console was there after it
+	closed  bool
 }
 
 const maxGaps = 20 // of each kind: more is a sum
@@ -250,6 +255,19 @@ func (g *gaps) take(e incident.Event) {
 		}
 	}
 	switch d := e.Data.(type) {
+	case incident.Closed:
+		g.closed = true
+	case incident.Reopened:
+		g.closed = false
+	case incident.ConsoleMoved:
+		if d.Act == "resumed" && !g.closed {
+			text := "Nothing was watched from %s to %s: no console was open."
+			if g.watched { // and when after its last record it ended, nobody knows
+				text = "From %s to %s there was no console for some or all of the time: it ended without a word, killed or with its machine."
+			}
+			note(&g.unwatched, fmt.Sprintf(text, moment{g.last}, moment{e.At}))
+		}
+		g.watched = d.Act != "left"
 	case incident.ClockSet:
 		note(&g.clock, fmt.Sprintf("%s: %s", moment{e.At}, incident.Tell(&e, nil)))
 	case incident.JournalMoved:
@@ -257,6 +275,7 @@ func (g *gaps) take(e incident.Event) {
 	case incident.Unreadable, nil:
 		g.unreadable++
 	}
+	g.last = e.At
 }
 
 // lines words the gaps.
@@ -274,6 +293,7 @@ func (g *gaps) lines(r *reading, in IncidentInput, s *incident.State) []string {
 	if g.unreadable > 0 {
 		out = append(out, fmt.Sprintf("%s of a newer version or damaged: counted here, and what they say is not in this report.", count(g.unreadable, "event")))
 	}
+	out = append(out, g.unwatched...)
 	out = append(out, g.journal...)
 	out = append(out, g.clock...)
 	if in.Trouble != "" {
