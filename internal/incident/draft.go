@@ -128,7 +128,11 @@ func (b *Board) known(most int) []string {
 		if s.Marked {
 			by = "by a person's word"
 		}
-		lines = append(lines, "the credential is "+s.Verdict+", "+by)
+		line := "the credential is " + s.Verdict + ", " + by
+		if why := b.verdictReason(); why != "" {
+			line += ": " + short(why, 200)
+		}
+		lines = append(lines, line)
 	}
 	var columns []column
 	var seen []string
@@ -273,4 +277,20 @@ func (b *Board) titles(ids []string) []string {
 		}
 	}
 	return out
+}
+
+// verdictReason is what a person said when they told the verdict that stands; empty
+// when it rests on evidence.
+func (b *Board) verdictReason() string {
+	if !b.State.Marked {
+		return ""
+	}
+	for i := range b.Flow {
+		for j := range b.Flow[i].Nodes {
+			if done := b.Flow[i].Nodes[j].Done; done.Verdict == b.State.Verdict && done.Reason != "" {
+				return done.Reason
+			}
+		}
+	}
+	return ""
 }

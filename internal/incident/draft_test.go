@@ -229,3 +229,12 @@ func TestADraftIsBounded(t *testing.T) {
 	}
 	d.ok(d.board().Sent(ic, d.board().Draft(r), "bridge", ""))
 }
+
+// Security asks first why it is called compromised.
+func TestTheDraftSaysWhyAPersonToldTheVerdict(t *testing.T) {
+	d := declaredDesk(t)
+	d.ok(d.board().Mark(ic, "fate", NodeDone, "compromised", "read from 198.51.100.7"))
+	if got := d.board().Draft(nil); !contains(got, "the credential is compromised, by a person's word: read from 198.51.100.7") {
+		t.Errorf("%s", got)
+	}
+}
