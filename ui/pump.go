@@ -28,6 +28,15 @@ const (
 	freshMost  = 800 * time.Millisecond
 )
 
+// Findings of an estate of thousands of secrets are dear: those that take dearSense
+// or more take at most one part in senseShare of a core, and are at most senseMost
+// behind the readings.
+const (
+	dearSense  = 5 * time.Millisecond
+	senseShare = 50
+	senseMost  = 900 * time.Millisecond
+)
+
 // pump turns snapshots and the passing of time into pictures. Its goroutine
 // reads the feed; next is the one command, armed again after each message.
 type pump struct {
@@ -47,6 +56,9 @@ type pump struct {
 	last    Picture
 	derived time.Time
 	cost    time.Duration
+	sensed  time.Time     // when the findings were made
+	asking  time.Duration // what that took
+	behind  bool          // the findings are of readings before the last
 }
 
 // newPump derives the first picture at once, from what is known at the start.
@@ -130,14 +142,28 @@ func (p *pump) next() tea.Msg {
 	now = p.clock()
 	if !p.fresh && began.Sub(p.derived) < p.cost*rereadShare {
 		p.last = p.last.next(p.last.Readings, now) // ages only
+		p.senseAgain(now)
 		return pictureMsg(p.last)
 	}
 	p.last = p.last.next(p.readings(now), now)
-	p.last.Findings = p.findings(p.last.Readings, now)
-	p.fresh = false
+	p.behind, p.fresh = true, false
 	p.derived = time.Now()
 	p.cost = p.derived.Sub(began)
+	p.senseAgain(now)
 	return pictureMsg(p.last)
+}
+
+// senseAgain brings the findings up to the readings, unless that is dear and was
+// done just now: then the next picture does, at the latest a second from now.
+func (p *pump) senseAgain(now time.Time) {
+	began := time.Now()
+	if !p.behind || p.asking >= dearSense && began.Sub(p.sensed) < min(senseShare*p.asking, senseMost) {
+		return
+	}
+	p.last.Findings = p.findings(p.last.Readings, now)
+	p.behind = false
+	p.sensed = time.Now()
+	p.asking = p.sensed.Sub(began)
 }
 
 // rest is how long a snapshot waits before it is derived.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 )
 
@@ -104,4 +105,31 @@ func TestWhatIsNewDoesNotWait(t *testing.T) {
 		}
 	}
 	t.Error("it was never derived")
+}
+
+// Findings that are dear to make lag behind the readings, and no further than to
+// the next second.
+func TestDearFindingsFollowWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		p := &pump{sense: func(*estate.Readings, time.Time) diagnosis.Findings {
+			made++
+			time.Sleep(dearSense)
+			return nil
+		}}
+		again := func() { p.behind = true; p.senseAgain(time.Now()) }
+		again()
+		for range 20 {
+			again()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if made != 1 || !p.behind {
+			t.Errorf("made %d times within 200 ms", made)
+		}
+		time.Sleep(senseMost)
+		p.senseAgain(time.Now())
+		if made != 2 || p.behind {
+			t.Errorf("made %d times after a second, behind: %v", made, p.behind)
+		}
+	})
 }

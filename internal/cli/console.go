@@ -91,7 +91,7 @@ const (
 	firstRound = 15 * time.Second
 	// rareAgain is how often pages of the program that something rare had touched
 	// are given back.
-	rareAgain = time.Minute
+	rareAgain = 20 * time.Second
 )
 
 // giveBack gives back memory after the first round of reads, and from then on what
@@ -109,8 +109,8 @@ func giveBack(ctx context.Context) {
 			// From now on little is derived and much is held: garbage may be a smaller
 			// part of it.
 			debug.SetGCPercent(10)
-			debug.FreeOSMemory()
 		}
+		debug.FreeOSMemory()
 		forgetPages(first)
 		timer.Reset(rareAgain)
 	}
