@@ -194,6 +194,7 @@ func (m *Model) rebuild() {
 	if m.kase != nil {
 		s = m.kase.State
 	}
+	m.findOut(rb)
 	m.newest = incident.NewBoard(s, rb, m.live.Findings, m.time())
 	if m.kase != nil {
 		m.newest.Journal = plain(m.kase.Head)
@@ -202,6 +203,37 @@ func (m *Model) rebuild() {
 		m.draw(m.newest)
 	}
 	m.touch()
+}
+
+// evidenced reports whether anything drawn or recorded rests on findings: without
+// an incident that is only what the views of one show.
+func (m *Model) evidenced() bool {
+	return m.declared() || in(modeFlow, modeNode, modeChecklist, modeBrief, modeUpdate).has(m.view)
+}
+
+// findOut has the pump bring findings from now on, or no more. The first ones are
+// made here, so that what is about to be drawn never claims that nothing senses it.
+func (m *Model) findOut(rb *runbook.Runbook) {
+	wanted := m.evidenced()
+	m.pump.wanted.Store(wanted)
+	if !wanted || m.opt.Sense == nil {
+		return
+	}
+	if m.live.Findings == nil {
+		m.live.Findings = m.opt.Sense(m.live.Readings, m.live.Now)
+	}
+	if m.frozen.IsZero() {
+		m.shown.Findings = m.live.Findings
+		return
+	}
+	if m.shown.Findings == nil { // it was frozen while nothing rested on them
+		m.shown.Findings = m.opt.Sense(m.shown.Readings, m.shown.Now)
+		if m.board != nil {
+			frozen := incident.NewBoard(m.board.State, rb, m.shown.Findings, m.board.Now)
+			frozen.Journal = m.board.Journal
+			m.draw(frozen)
+		}
+	}
 }
 
 // time is what time it is for the incident: that of its events, where the book tells

@@ -66,6 +66,11 @@ func (m *Model) showView(v mode) {
 	}
 	m.mode, m.view = v, v
 	m.palette, m.dialog, m.form = nil, nil, nil
+	wanted := m.evidenced()
+	m.pump.wanted.Store(wanted)
+	if m.opt.Sense != nil && wanted && (m.live.Findings == nil || m.shown.Findings == nil) {
+		m.rebuild()
+	}
 }
 
 // open lays a mode over the view, in place of what lay over it.

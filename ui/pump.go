@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -47,6 +48,9 @@ type pump struct {
 	sense  func(*estate.Readings, time.Time) diagnosis.Findings
 	net    scrubber
 
+	// wanted is whether findings are: the model says so.
+	wanted atomic.Bool
+
 	snaps chan *estate.Snapshot // the newest not yet derived
 	errs  chan error
 
@@ -68,8 +72,7 @@ func newPump(ctx context.Context, o Options) *pump {
 		snaps: make(chan *estate.Snapshot, 1), errs: make(chan error, 1), snap: o.Snapshot,
 	}
 	now := p.clock()
-	p.last = firstPicture(p.readings(now), now)
-	p.last.Findings = p.findings(p.last.Readings, now)
+	p.last, p.behind = firstPicture(p.readings(now), now), true
 	return p
 }
 
@@ -153,9 +156,14 @@ func (p *pump) next() tea.Msg {
 	return pictureMsg(p.last)
 }
 
-// senseAgain brings the findings up to the readings, unless that is dear and was
-// done just now: then the next picture does, at the latest a second from now.
+// senseAgain brings the findings up to the readings, unless nothing rests on them,
+// or that is dear and was done just now: then the next picture does, at the latest
+// a second from now.
 func (p *pump) senseAgain(now time.Time) {
+	if !p.wanted.Load() {
+		p.last.Findings, p.behind = nil, true
+		return
+	}
 	began := time.Now()
 	if !p.behind || p.asking >= dearSense && began.Sub(p.sensed) < min(senseShare*p.asking, senseMost) {
 		return

@@ -117,6 +117,7 @@ func TestDearFindingsFollowWithinASecond(t *testing.T) {
 			time.Sleep(dearSense)
 			return nil
 		}}
+		p.wanted.Store(true)
 		again := func() { p.behind = true; p.senseAgain(time.Now()) }
 		again()
 		for range 20 {
