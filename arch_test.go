@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/clients": {"internal/config", "internal/estate", "internal/redact"}, // makes what it reads known to the net
 	"checks":           {"internal/clients", "internal/config", "internal/estate"},
 	"internal/archive": {"internal/journal", "internal/incident", "internal/runbook", "internal/redact"},
-	"actions":          {"internal/plan", "internal/incident", "internal/clients", "internal/estate"},
+	"actions":          {"internal/plan", "internal/incident", "internal/clients", "internal/config", "internal/estate"},
 	"internal/drill":   {"internal/config"},
 	// people
 	"panes":             pure,
@@ -67,7 +67,7 @@ var mayImport = map[string][]string{
 const anything = "*"
 
 // families are packages whose subpackages count as the package itself.
-var families = []string{"internal/drill"}
+var families = []string{"internal/drill", "actions"}
 
 // testSupport are packages that only tests may import.
 var testSupport = []string{"ui/driver", "internal/labtest", "internal/estate/estatetest"}

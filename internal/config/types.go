@@ -32,6 +32,7 @@ type Config struct {
 	Components  []Component         `yaml:"components" req:"true" doc:"the boxes of the diagram"`
 	Flows       []Flow              `yaml:"flows" doc:"the arrows of the diagram"`
 	Incident    Incident            `yaml:"incident" doc:"how incidents are led: who is told, by which runbook"`
+	Recovery    Recovery            `yaml:"recovery" doc:"how recovery procedures are run"`
 
 	// Path is the file it was loaded from; relative paths in it are resolved
 	// against that file's folder.
@@ -86,6 +87,8 @@ type AWSAccount struct {
 	SharedFiles []string `yaml:"shared_files" path:"true" doc:"shared config and credentials files in place of ~/.aws"`
 	RoleARN     string   `yaml:"role_arn" doc:"role to assume for reading"`
 	Endpoint    string   `yaml:"endpoint" doc:"endpoint of every service; else AWS_ENDPOINT_URL and the region's own"`
+	// Act is another identity, so that reading never can change anything.
+	Act *AWSIdentity `yaml:"act" doc:"as whom recovery procedures change things; else as whom we read"`
 }
 
 // VaultCluster is one Vault cluster.
@@ -95,6 +98,8 @@ type VaultCluster struct {
 	Namespace string `yaml:"namespace" doc:"namespace; else VAULT_NAMESPACE"`
 	CACert    string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else VAULT_CACERT"`
 	TokenFile string `yaml:"token_file" path:"true" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
+	// Act is another identity, so that reading never can change anything.
+	Act *VaultIdentity `yaml:"act" doc:"as whom recovery procedures change things; else as whom we read"`
 }
 
 // KubernetesCluster is one context of a kubeconfig.
@@ -102,6 +107,8 @@ type KubernetesCluster struct {
 	Name       string `yaml:"name" req:"true" doc:"how components refer to it"`
 	Context    string `yaml:"context" doc:"context of the kubeconfig; else its current one"`
 	Kubeconfig string `yaml:"kubeconfig" path:"true" doc:"kubeconfig file; else KUBECONFIG and ~/.kube/config"`
+	// Act is another identity, so that reading never can change anything.
+	Act *KubernetesIdentity `yaml:"act" doc:"as whom recovery procedures change things; else as whom we read"`
 }
 
 // Policy is what people decided about a component or stored secret.

@@ -43,6 +43,8 @@ type TLSEndpoint struct {
 	ServerName  string `yaml:"server_name" doc:"SNI name; else the host"`
 	Certificate string `yaml:"certificate" path:"true" doc:"PEM file of the certificate it should serve"`
 	Key         string `yaml:"key" path:"true" doc:"PEM file of its private key, to check that it matches"`
+	// Renew is how its certificate is renewed in an emergency.
+	Renew *CertificateRotation `yaml:"rotation" doc:"how its certificate is renewed in an emergency"`
 }
 
 // SecretsManager is AWS Secrets Manager of one account and region.
@@ -61,6 +63,8 @@ type StoredSecret struct {
 	// Readers are names, ARNs and ranges; see ReaderRange.
 	Readers []string `yaml:"known_readers" doc:"who may read it: names of roles of its account, patterns of ARNs, address ranges; a read by others shows as unknown, and of ranges and names a read must fit one of each; besides these, rotation functions and warroom's own role are known"`
 	Policy  `yaml:",inline" inherit:"true"`
+	// Rotation is how it is rotated in an emergency.
+	Rotation *Rotation `yaml:"rotation" doc:"how it is rotated in an emergency; else it can only be rotated by its platform"`
 }
 
 // RotationFunction is a Lambda function that rotates secrets.
@@ -109,6 +113,7 @@ type Application struct {
 	Bus      string       `yaml:"bus" enum:"system,user" default:"system" doc:"which systemd manager has the unit"`
 	Uses     string       `yaml:"connects_to" doc:"id of the component that it reaches with its secrets; without a health endpoint its connection is judged by what that component says of them"`
 	Retries  *PromQuery   `yaml:"retries" doc:"metric that counts its retries, where its health endpoint does not say"`
+	After    []string     `yaml:"restart_after" doc:"ids of the applications that are restarted before this one"`
 }
 
 // HealthCheck is a health endpoint, with where in its JSON the figures are.
@@ -143,7 +148,9 @@ type Vault struct {
 	Cluster string `yaml:"cluster" req:"true" doc:"name of a Vault cluster"`
 	Role    string `yaml:"role" enum:"primary,secondary" default:"primary" doc:"what it should be"`
 	Compare string `yaml:"compare_with" doc:"on the Community Edition, the cluster of which this one is to be a copy: their KV metadata is compared"`
-	Limit   int    `yaml:"list_limit" default:"2000" min:"1" max:"100000" doc:"folders that one count of secrets lists at the most; what is beyond is estimated"`
+	// Secrets of the KV engine: what an AWS account is for secrets_manager.
+	Secrets []StoredSecret `yaml:"secrets" doc:"stored secrets that are kept in its KV version 2 engine; id is MOUNT/PATH"`
+	Limit   int            `yaml:"list_limit" default:"2000" min:"1" max:"100000" doc:"folders that one count of secrets lists at the most; what is beyond is estimated"`
 }
 
 // SecretStore is the protection of what is stored.

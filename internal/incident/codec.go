@@ -99,6 +99,7 @@ var decoders = map[Kind]func([]byte) (Data, error){
 	KindAssigned: into[Assigned], KindNote: into[Noted], KindDecision: into[Decided], KindUpdate: into[Updated], KindMeasure: into[MeasureMoved],
 	KindReading: into[ReadingChanged], KindOverrun: into[Overrun], KindConsole: into[ConsoleMoved], KindJournal: into[JournalMoved],
 	KindClock: into[ClockSet], KindAck: into[Acked], KindCorrected: into[Corrected],
+	KindArmed: into[Armed], KindGrant: into[Granted], KindIntent: into[Intent], KindOutcome: into[Outcome], KindRun: into[RunEnded],
 }
 
 func into[T Data](raw []byte) (Data, error) {

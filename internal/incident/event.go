@@ -49,6 +49,11 @@ const (
 	KindJournal    Kind = "journal"    // the journal itself: repaired, moved to another file
 	KindClock      Kind = "clock"      // the clock of this machine was set
 	KindAck        Kind = "ack"        // someone was reminded where they were, and said so
+	KindArmed      Kind = "armed"      // changes became possible, or no longer are
+	KindGrant      Kind = "grant"      // consent to a plan: its run begins
+	KindIntent     Kind = "intent"     // a step is about to be done or undone
+	KindOutcome    Kind = "outcome"    // what came of it
+	KindRun        Kind = "run"        // a run ended
 	KindUnreadable Kind = "unreadable" // of a newer version; Data is Unreadable
 )
 
@@ -56,7 +61,7 @@ const (
 var Kinds = [...]Kind{
 	KindDeclared, KindSeverity, KindRole, KindRecovered, KindClosed, KindReopened, KindNode, KindItem, KindSensed, KindAssigned,
 	KindNote, KindDecision, KindUpdate, KindMeasure, KindReading, KindOverrun, KindConsole, KindJournal, KindClock, KindAck,
-	KindUnreadable, KindCorrected,
+	KindUnreadable, KindCorrected, KindArmed, KindGrant, KindIntent, KindOutcome, KindRun,
 }
 
 // Event is one thing that happened. Data is one of the types below, that of Kind.
@@ -92,6 +97,11 @@ func (JournalMoved) kind() Kind    { return KindJournal }
 func (ClockSet) kind() Kind        { return KindClock }
 func (Acked) kind() Kind           { return KindAck }
 func (Unreadable) kind() Kind      { return KindUnreadable }
+func (Armed) kind() Kind           { return KindArmed }
+func (Granted) kind() Kind         { return KindGrant }
+func (Intent) kind() Kind          { return KindIntent }
+func (Outcome) kind() Kind         { return KindOutcome }
+func (RunEnded) kind() Kind        { return KindRun }
 
 // New is an event of now that is not recorded yet.
 func New(by string, data Data) Event { return Event{By: by, Kind: data.kind(), Data: data} }

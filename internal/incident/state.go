@@ -29,6 +29,9 @@ type State struct {
 
 	Items    map[string]ItemState // by item id, completion calls included
 	Measures []Measure            // in order of opening
+	Armed    Armed                // whether changes are possible, as told last
+	ArmedBy  string               // who armed; empty while changes are not possible
+	Runs     []Run                // of plans, in order of their grants; at most 200, the latest
 	Overrun  map[string]time.Time // by phase id: when it went over its budget
 	Lessons  map[string]time.Time // by the id of a lesson: when evidence spoke for it first
 

@@ -1,0 +1,66 @@
+package actions
+
+import (
+	"maps"
+	"sync"
+
+	"warroom/internal/estate"
+	"warroom/internal/plan"
+)
+
+// Run is what the steps of one run share: facts that outlive a crash, values that
+// people typed, and how it is told what happens. It is safe for concurrent use.
+type Run struct {
+	plan   *plan.Plan
+	inputs map[string]estate.Secret
+	tell   teller
+
+	mu    sync.Mutex
+	facts map[string]string
+}
+
+// teller is who hears of a run.
+type teller interface {
+	line(mark, text string)
+	part(p plan.Part)
+	hold(h plan.Held, on bool)
+}
+
+// Plan is what is being carried out. It must not be changed.
+func (r *Run) Plan() *plan.Plan { return r.plan }
+
+// Input is a value that was typed for this run; empty when none was, also after a
+// crash.
+func (r *Run) Input(id string) estate.Secret { return r.inputs[id] }
+
+// Fact is something that the plan or an earlier step noted; empty when it is not
+// known.
+func (r *Run) Fact(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.facts[name]
+}
+
+// Note keeps a fact for the steps after this one. It is durable with the outcome of
+// the step that noted it. A value of a secret must never be one.
+func (r *Run) Note(name, value string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.facts[name] = value
+}
+
+// Facts are all facts, as they stand.
+func (r *Run) Facts() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.facts)
+}
+
+// Say tells what happens, as one line of the log: mark is ok, fail, warn or info.
+func (r *Run) Say(mark, text string) { r.tell.line(mark, text) }
+
+// Part tells how one of the many stands that the step works on.
+func (r *Run) Part(p plan.Part) { r.tell.part(p) }
+
+// Hold tells that something is kept, or with on false no longer, until the run ends.
+func (r *Run) Hold(h plan.Held, on bool) { r.tell.hold(h, on) }
