@@ -96,7 +96,8 @@ type APIKeyRotation struct {
 	IDField    string        `yaml:"id_field" default:"key_id" doc:"key in the secret's JSON that holds the provider's id of the key"`
 	Create     *ProviderCall `yaml:"create" doc:"call that makes a second key; needs value and id"`
 	Probe      *ProviderCall `yaml:"probe" req:"true" doc:"call that tells whether a key works, and changes nothing"`
-	LastUsed   *ProviderCall `yaml:"last_used" doc:"call that tells when a key was used last"`
+	List       *ProviderCall `yaml:"list" doc:"call that lists the keys of the account: none is made beyond most_keys, and one that a crash left behind is found by its name; needs items and id"`
+	LastUsed   *ProviderCall `yaml:"last_used" doc:"call that tells when a key was used last; needs time"`
 	Revoke     *ProviderCall `yaml:"revoke" doc:"call that ends a key; without it the old key is ended by hand"`
 	Quiet      time.Duration `yaml:"quiet" default:"10m" min:"0s" doc:"how long the old key must not have been used before it is revoked"`
 	Most       int           `yaml:"most_keys" default:"2" min:"1" max:"10" doc:"keys that the provider lets one account have"`
@@ -118,7 +119,11 @@ type ProviderCall struct {
 	OK      []int             `yaml:"ok" doc:"status codes that mean yes; else 200 to 299"`
 	Value   string            `yaml:"value" doc:"JSON field of the answer that holds the new key; a dot goes one level down"`
 	ID      string            `yaml:"id" doc:"JSON field of the answer that holds the key's id"`
-	Time    string            `yaml:"time" doc:"JSON field of the answer that holds a time, RFC 3339"`
+	Time    string            `yaml:"time" doc:"JSON field of the answer that holds a time, RFC 3339; null or empty is never"`
+	Items   string            `yaml:"items" doc:"JSON field of the answer that holds the list of keys; id and name are looked up in each"`
+	Name    string            `yaml:"name" default:"name" doc:"JSON field of a key in the list that holds its name"`
+	// Again tells that a create that was lost can be asked again.
+	Again bool `yaml:"idempotent" doc:"asked again with the same ${name}, it gives the same key again with its value, and makes no other"`
 }
 
 // BackupKey is an emergency key in a stored secret of its own.
