@@ -98,3 +98,19 @@ func (r *Refusal) Error() string {
 	}
 	return text
 }
+
+// Halt is the error of a step that ends its run on purpose, because what comes next
+// is for a person to decide: the run is stopped there, not failed.
+type Halt struct {
+	Why  string
+	Next string // the plans that may be made now, in words
+}
+
+// Error says both.
+func (h *Halt) Error() string {
+	text := "stops here: " + h.Why
+	if h.Next != "" {
+		text += "; " + h.Next
+	}
+	return text
+}

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"maps"
+	"strings"
 	"sync"
 
 	"warroom/internal/estate"
@@ -17,6 +18,9 @@ type Run struct {
 
 	mu    sync.Mutex
 	facts map[string]string
+
+	parent *Run   // of a part of a larger plan
+	prefix string // of the part's facts and inputs
 }
 
 // teller is who hears of a run.
@@ -31,11 +35,26 @@ func (r *Run) Plan() *plan.Plan { return r.plan }
 
 // Input is a value that was typed for this run; empty when none was, also after a
 // crash.
-func (r *Run) Input(id string) estate.Secret { return r.inputs[id] }
+func (r *Run) Input(id string) estate.Secret {
+	if r.parent != nil {
+		return r.parent.Input(r.prefix + id)
+	}
+	return r.inputs[id]
+}
+
+// Within is the run as the steps of another procedure see it whose plan is part of
+// this one: their facts and inputs are kept under the prefix, so that two parts do
+// not meet.
+func (r *Run) Within(prefix string, part *plan.Plan) *Run {
+	return &Run{plan: part, tell: r.tell, parent: r, prefix: prefix}
+}
 
 // Fact is something that the plan or an earlier step noted; empty when it is not
 // known.
 func (r *Run) Fact(name string) string {
+	if r.parent != nil {
+		return r.parent.Fact(r.prefix + name)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.facts[name]
@@ -44,6 +63,10 @@ func (r *Run) Fact(name string) string {
 // Note keeps a fact for the steps after this one. It is durable with the outcome of
 // the step that noted it. A value of a secret must never be one.
 func (r *Run) Note(name, value string) {
+	if r.parent != nil {
+		r.parent.Note(r.prefix+name, value)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.facts[name] = value
@@ -51,9 +74,18 @@ func (r *Run) Note(name, value string) {
 
 // Facts are all facts, as they stand.
 func (r *Run) Facts() map[string]string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.facts)
+	if r.parent == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return maps.Clone(r.facts)
+	}
+	own := map[string]string{}
+	for name, value := range r.parent.Facts() {
+		if rest, ok := strings.CutPrefix(name, r.prefix); ok {
+			own[rest] = value
+		}
+	}
+	return own
 }
 
 // Say tells what happens, as one line of the log: mark is ok, fail, warn or info.
