@@ -20,6 +20,9 @@ type Systems struct {
 	// Readings tells how the estate stands, for notes on targets and blast radius; it
 	// may be nil and may return nil.
 	Readings func() *estate.Readings
+	// Holder is who acts, OPERATOR@HOST, as locks and tags at the targets name them.
+	// The engine fills it in where it is empty.
+	Holder string
 }
 
 // Procedure is one recovery procedure. Its methods are safe for concurrent use.

@@ -93,6 +93,18 @@ type Plan struct {
 	// Irreversible is what cannot be undone and from which step on; empty when the
 	// whole plan can be rolled back.
 	Irreversible string `json:"irreversible,omitempty"`
+	// Measures are the temporary measures that steps open or end, for the list of
+	// what is to be taken back after the incident.
+	Measures []Measure `json:"measures,omitempty"`
+}
+
+// Measure is a temporary measure that a step opens when it is done, and closes when
+// it is undone; with End it is the other way about.
+type Measure struct {
+	Step string `json:"step"`
+	Kind string `json:"kind"` // as internal/incident calls it, for example cancelled rotation
+	What string `json:"what"` // for example the scheduled rotation of prod/db/postgres
+	End  bool   `json:"end,omitempty"`
 }
 
 // Step is one step of a plan.

@@ -81,6 +81,7 @@ type Held struct {
 
 // Line is one line of the log of a run.
 type Line struct {
+	N    int // from 1, within its run
 	At   time.Time
 	Mark string // one of ok, fail, warn, info
 	Text string
