@@ -129,11 +129,7 @@ func (v *Vault) Unseal(ctx context.Context, share estate.Secret) (VaultSealStatu
 	if err != nil {
 		return VaultSealStatus{}, v.set.Failure(err, doing)
 	}
-	var status *api.SealStatusResponse
-	err = Around(ctx, Call{System: "vault:" + v.cluster.Name, Name: "PUT sys/unseal at " + v.cluster.Address, Changes: true}, func() (err error) {
-		status, err = client.Sys().UnsealWithContext(ctx, share.Reveal())
-		return err
-	})
+	status, err := client.Sys().UnsealWithContext(ctx, share.Reveal())
 	var said *api.ResponseError
 	switch {
 	case errors.As(err, &said) && !said.RawError && said.StatusCode == http.StatusBadRequest:

@@ -93,11 +93,13 @@ type AWSAccount struct {
 
 // VaultCluster is one Vault cluster.
 type VaultCluster struct {
-	Name      string `yaml:"name" req:"true" doc:"how components refer to it"`
-	Address   string `yaml:"address" doc:"URL; else VAULT_ADDR"`
-	Namespace string `yaml:"namespace" doc:"namespace; else VAULT_NAMESPACE"`
-	CACert    string `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else VAULT_CACERT"`
-	TokenFile string `yaml:"token_file" path:"true" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
+	Name    string `yaml:"name" req:"true" doc:"how components refer to it"`
+	Address string `yaml:"address" doc:"URL; else VAULT_ADDR"`
+	// Nodes are named for what each of them must be told by itself.
+	Nodes     []string `yaml:"nodes" doc:"URLs of its nodes, each of which is unsealed by itself; else those that the cluster tells of while one of them is unsealed"`
+	Namespace string   `yaml:"namespace" doc:"namespace; else VAULT_NAMESPACE"`
+	CACert    string   `yaml:"ca_cert" path:"true" doc:"PEM file of the CA; else VAULT_CACERT"`
+	TokenFile string   `yaml:"token_file" path:"true" doc:"file that holds the token; else VAULT_TOKEN and ~/.vault-token"`
 	// Act is another identity, so that reading never can change anything.
 	Act *VaultIdentity `yaml:"act" doc:"as whom recovery procedures change things; else as whom we read"`
 }

@@ -134,13 +134,21 @@ func (v *validator) systems() {
 	for i, a := range v.c.Vaults {
 		at := decode.Index("vaults", i)
 		named(&v.vaults, at, a.Name)
-		v.url(decode.Join(at, "address"), a.Address)
-		if u, err := url.Parse(a.Address); err == nil && u.Scheme == "http" && u.Hostname() != "" && !loopback(u.Hostname()) {
-			v.add(decode.Join(at, "address"), "", "is http to another machine, where the token would travel in clear; expected https://")
+		v.vaultAddress(decode.Join(at, "address"), a.Address)
+		for j, node := range a.Nodes {
+			v.vaultAddress(decode.Index(decode.Join(at, "nodes"), j), node)
 		}
 	}
 	for i, a := range v.c.Kubernetes {
 		named(&v.clusters, decode.Index("kubernetes", i), a.Name)
+	}
+}
+
+// vaultAddress is where a token or a key share is sent.
+func (v *validator) vaultAddress(at, address string) {
+	v.url(at, address)
+	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && u.Hostname() != "" && !loopback(u.Hostname()) {
+		v.add(at, "", "is http to another machine, where the token would travel in clear; expected https://")
 	}
 }
 
