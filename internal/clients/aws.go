@@ -168,7 +168,7 @@ func (a *AWS) Services(ctx context.Context) (*AWSServices, error) {
 	paced := func(region string) (aws.Config, *pacer) {
 		here, pace := cfg.Copy(), newPacer(a.set.lookups(a.account, region))
 		here.Region = region
-		here.APIOptions = append(slices.Clone(common), pace.install, a.identity.install)
+		here.APIOptions = append(slices.Clone(common), pace.install, once, a.identity.install)
 		return here, pace
 	}
 	cfg, a.pace = paced(cfg.Region)
@@ -225,7 +225,7 @@ func (a *AWS) load(ctx context.Context) (aws.Config, error) {
 				o.RateLimiter = ratelimit.None
 			})
 		}),
-		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{awsmiddleware.AddUserAgentKeyValue("warroom", "1")}),
+		awsconfig.WithAPIOptions(a.agent()),
 	}
 	if a.account.Region != "" {
 		options = append(options, awsconfig.WithRegion(a.account.Region))
@@ -253,6 +253,15 @@ func (a *AWS) load(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
+// agent is how our calls show in the trails of the account.
+func (a *AWS) agent() []func(*middleware.Stack) error {
+	all := []func(*middleware.Stack) error{awsmiddleware.AddUserAgentKeyValue("warroom", "1")}
+	if a.set.acting {
+		all = append(all, awsmiddleware.AddUserAgentKey("recovery"))
+	}
+	return all
+}
+
 // assume puts the account's role on top of the credentials of cfg.
 func (a *AWS) assume(cfg aws.Config) aws.CredentialsProvider {
 	if a.account.RoleARN == "" {
@@ -269,6 +278,9 @@ func (a *AWS) assume(cfg aws.Config) aws.CredentialsProvider {
 	})
 	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), a.account.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "warroom"
+		if a.set.acting {
+			o.RoleSessionName = "warroom-recovery"
+		}
 	})
 	return aws.NewCredentialsCache(role)
 }
@@ -307,5 +319,5 @@ func (a *AWS) bound(client aws.HTTPClient) (aws.HTTPClient, error) {
 	if idle, ok := frozen.(interface{ CloseIdleConnections() }); ok {
 		a.set.onClose(idle.CloseIdleConnections)
 	}
-	return &bounded{client: frozen, turns: make(turns, 1)}, nil
+	return &bounded{client: frozen, turns: make(turns, 1), call: a.call}, nil
 }

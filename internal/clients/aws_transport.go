@@ -46,6 +46,7 @@ const awsBody = 256 << 10
 type bounded struct {
 	client aws.HTTPClient
 	turns  turns // to read a large answer
+	call   func(*http.Request) Call
 }
 
 // Do sends a request. Its body is handed on as a plain reader: the SDK closes a
@@ -56,7 +57,7 @@ func (b *bounded) Do(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Body = struct{ io.ReadCloser }{req.Body}
 	}
-	res, err := b.client.Do(req)
+	res, err := around(req, b.call(req), func() (*http.Response, error) { return b.client.Do(req) })
 	if err == nil && res != nil {
 		if err := final(res); err != nil {
 			return nil, err
@@ -107,6 +108,12 @@ var paces = map[string]struct {
 	"GetAuthorizers":          {3, 3},
 	"GetCallerIdentity":       {20, 10},
 	"AssumeRole":              {5, 5},
+
+	// What recovery changes. Secrets Manager allows 50/s of each of these.
+	"PutSecretValue":           {20, 20},
+	"UpdateSecretVersionStage": {20, 20},
+	rotateSecret:               {20, 20},
+	tagSecret:                  {20, 20},
 }
 
 // shared names the pace of operations that AWS counts together.
@@ -118,6 +125,11 @@ var shared = map[string]string{
 	"GetTrailStatus":    trailReads,
 	"GetEventSelectors": trailReads,
 
+	"RotateSecret":       rotateSecret,
+	"CancelRotateSecret": rotateSecret,
+	"TagResource":        tagSecret,
+	"UntagResource":      tagSecret,
+
 	"DescribeLoadBalancers":        balancingReads,
 	"DescribeListeners":            balancingReads,
 	"DescribeListenerCertificates": balancingReads,
@@ -128,6 +140,8 @@ const (
 	lookupEvents   = "LookupEvents"
 	trailReads     = "CloudTrail reads"
 	balancingReads = "Elastic Load Balancing reads"
+	rotateSecret   = "rotations of secrets"
+	tagSecret      = "tags of secrets"
 )
 
 // defaultPace is for operations that the table does not name.

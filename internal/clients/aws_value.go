@@ -57,15 +57,20 @@ func (e *NoVersionError) Unwrap() error {
 // a *NoVersionError where the secret exists without such a version, else an
 // *estate.Failure. The value is known to the Set's redact.Net when it returns.
 func (a *AWS) Value(ctx context.Context, secretID string, stage estate.Stage) (Value, error) {
-	doing := fmt.Sprintf("read the %s value of secret %s in %s", stage, secretID, a.Place())
-	services, err := a.Services(ctx)
-	if err != nil {
-		return Value{}, a.Failure(err, doing)
-	}
 	// Between rotations there is no pending version, and of a new secret no earlier
 	// one. The check of the secret reads its description at the same time.
 	if stage != estate.StageCurrent && a.lacks(ctx, secretID, stage) {
 		return Value{}, &NoVersionError{SecretID: secretID, Stage: stage}
+	}
+	return a.FreshValue(ctx, secretID, stage)
+}
+
+// FreshValue is Value without a look at what was read of the secret a moment ago.
+func (a *AWS) FreshValue(ctx context.Context, secretID string, stage estate.Stage) (Value, error) {
+	doing := fmt.Sprintf("read the %s value of secret %s in %s", stage, secretID, a.Place())
+	services, err := a.Services(ctx)
+	if err != nil {
+		return Value{}, a.Failure(err, doing)
 	}
 	// The label is always named: without it, not every server follows a label
 	// that was moved.
@@ -82,6 +87,11 @@ func (a *AWS) Value(ctx context.Context, secretID string, stage estate.Stage) (V
 		}
 		return Value{}, failure
 	}
+	return a.valueOf(secretID, doing, out)
+}
+
+// valueOf makes a Value of an answer, and its secrets known.
+func (a *AWS) valueOf(secretID, doing string, out *secretsmanager.GetSecretValueOutput) (Value, error) {
 	if aws.ToString(out.VersionId) == "" {
 		return Value{}, &estate.Failure{Kind: estate.BadAnswer, Doing: doing, Detail: "the answer names no version", Next: "check what listens at this address"}
 	}

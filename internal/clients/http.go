@@ -24,6 +24,17 @@ import (
 // read, so that they can be told from real traffic.
 const UserAgent = "warroom/1 (read-only check)"
 
+// ActingAgent is how the requests of recovery procedures show.
+const ActingAgent = "warroom/1 (recovery)"
+
+// agent is how the requests of this set show.
+func (s *Set) agent() string {
+	if s.acting {
+		return ActingAgent
+	}
+	return UserAgent
+}
+
 const (
 	// bodyLimit bounds what is kept of an answer: an endless one must not fill
 	// the memory of the console.
@@ -149,7 +160,7 @@ func (h *HTTP) Get(ctx context.Context, address string, cred *Credential, body b
 	if err != nil {
 		return nil, &estate.Failure{Kind: estate.Misconfigure, Doing: "ask the endpoint", Detail: "its URL is not one", Next: "correct the URL in warroom.yaml"}
 	}
-	req.Header.Set("User-Agent", UserAgent)
+	req.Header.Set("User-Agent", h.set.agent())
 	req.Header.Set("Accept", "application/json, */*;q=0.1")
 	answer := &Answer{set: h.set}
 	if cred != nil {
@@ -269,7 +280,7 @@ func (h *HTTP) close() {
 func newHTTPClient(roots *x509.CertPool) *http.Client {
 	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: &permitted{call: webCall, next: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -284,7 +295,7 @@ func newHTTPClient(roots *x509.CertPool) *http.Client {
 				SendPingTimeout: 15 * time.Second, PingTimeout: 2 * time.Second,
 				MaxReceiveBufferPerConnection: 4 * streamBuffer, MaxReceiveBufferPerStream: streamBuffer,
 			},
-		},
+		}},
 		CheckRedirect: func(next *http.Request, before []*http.Request) error {
 			first := before[0].URL
 			if next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {

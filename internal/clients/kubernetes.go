@@ -80,11 +80,11 @@ func (k *Kubernetes) Config() (*rest.Config, error) {
 		return nil, k.bad(err)
 	}
 	cfg.QPS, cfg.Burst = kubernetesQPS, kubernetesBurst
-	cfg.UserAgent = UserAgent
+	cfg.UserAgent = k.set.agent()
 	cfg.WarningHandler = rest.NoWarnings{}
 	cfg.ContentType, cfg.AcceptContentTypes = kubernetesBinary, kubernetesBinary+",application/json"
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return &kubernetesTransport{next: next, turns: k.set.large}
+		return &kubernetesTransport{next: next, turns: k.set.large, call: k.call}
 	})
 	if cfg.ExecProvider != nil {
 		// A credential plugin must not read the keys meant for the console.

@@ -68,7 +68,7 @@ func TestKubernetesAnswersAreBounded(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	transport := &kubernetesTransport{next: server.Client().Transport}
+	transport := &kubernetesTransport{next: server.Client().Transport, call: (&Kubernetes{}).call}
 	for query, most := range map[string]int64{"": kubernetesLimits.bytes, "?watch=true": watchedObject} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+query, nil)
 		if err != nil {

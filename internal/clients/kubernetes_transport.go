@@ -19,14 +19,20 @@ const watchedObject = 8 << 20
 type kubernetesTransport struct {
 	next  http.RoundTripper
 	turns turns
+	call  func(*http.Request) Call
 	first firstConnection
 }
 
 // RoundTrip satisfies http.RoundTripper.
 func (t *kubernetesTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := t.first.roundTrip(t.next, req)
+	call := t.call(req)
+	res, err := around(req, call, func() (*http.Response, error) { return t.first.roundTrip(t.next, req) })
 	if err != nil {
 		return nil, err
+	}
+	if call.Changes {
+		// With it, client-go would send the change again by itself.
+		res.Header.Del("Retry-After")
 	}
 	if err := final(res); err != nil {
 		return nil, err

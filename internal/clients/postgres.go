@@ -48,6 +48,7 @@ type Postgres struct {
 	server PostgresServer
 	text   func(string, int) string
 	lookup func(ctx context.Context, host string) ([]string, error)
+	name   string // application_name of our sessions
 
 	mu     sync.Mutex
 	loaded os.FileInfo
@@ -57,7 +58,22 @@ type Postgres struct {
 // NewPostgres prepares to log in to a server. text makes remote text fit to be
 // kept: see Set.Text.
 func NewPostgres(server PostgresServer, text func(string, int) string) *Postgres {
-	return &Postgres{server: server, text: text, lookup: net.DefaultResolver.LookupHost}
+	return &Postgres{server: server, text: text, lookup: net.DefaultResolver.LookupHost, name: applicationName}
+}
+
+// Named is the same server with sessions that show under another application_name
+// than warroom, so that whoever looks at the server learns who holds what there. It
+// is cut to printable ASCII of at most 63 bytes, which is what the server keeps.
+func (p *Postgres) Named(application string) *Postgres {
+	name := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, application)
+	q := NewPostgres(p.server, p.text)
+	q.lookup, q.name = p.lookup, name[:min(len(name), 63)]
+	return q
 }
 
 // Place is the server as host:port.
@@ -148,7 +164,7 @@ func (p *Postgres) config(address, user string, password estate.Secret) (*pgx.Co
 func (p *Postgres) common(config *pgx.ConnConfig, address string) {
 	config.Fallbacks = nil
 	config.ConnectTimeout = 0 // the context's
-	config.RuntimeParams = map[string]string{"application_name": applicationName}
+	config.RuntimeParams = map[string]string{"application_name": p.name}
 	config.MaxProtocolMessageBodyLen = postgresMessage
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing stays prepared: poolers cannot keep it
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0

@@ -34,7 +34,7 @@ func (p *Postgres) Login(ctx context.Context, user string, password estate.Secre
 		return try
 	}
 	// A pooler takes the login by itself and reaches for the server only now.
-	if _, err := conn.PgConn().Exec(ctx, "SELECT 1").ReadAll(); err != nil {
+	if err := Around(ctx, p.call("SELECT 1", false), func() error { _, err := conn.PgConn().Exec(ctx, "SELECT 1").ReadAll(); return err }); err != nil {
 		try.Err, try.Login.Outcome = p.failure(ctx, err, nil, p.doing(user)), ""
 	}
 	leave(conn)
@@ -127,7 +127,18 @@ func (p *Postgres) connectOne(ctx context.Context, address string, configure fun
 		return f
 	}
 	wire.allow(postgresLogin)
-	conn, err := pgx.ConnectConfig(ctx, config)
+	var conn *pgx.Conn
+	err = Around(ctx, p.call("log in as "+Strip(config.User, 64), false), func() error {
+		var err error
+		conn, err = pgx.ConnectConfig(ctx, config)
+		return err
+	})
+	if err == nil && conn == nil {
+		err = errUnsent
+	}
+	if err != nil && conn != nil {
+		leave(conn)
+	}
 	try := LoginTry{Presented: seen.proof, Login: estate.Login{TLS: config.TLSConfig != nil}}
 	if err == nil {
 		conn.PgConn().Frontend().Untrace()

@@ -12,10 +12,11 @@ import (
 	"warroom/internal/estate"
 )
 
-// PostgresSession is a connection for monitoring reads. Its transactions are
-// read only. It is for one goroutine at a time.
+// PostgresSession is a connection for monitoring reads, whose transactions are read
+// only, or for changes. It is for one goroutine at a time.
 type PostgresSession struct {
 	client *Postgres
+	writes bool
 	conn   *pgx.Conn
 	wire   *bounds
 }
@@ -23,35 +24,53 @@ type PostgresSession struct {
 // Open logs in for monitoring with a stored credential. The session is nil
 // unless the outcome is LoginAccepted.
 func (p *Postgres) Open(ctx context.Context, user string, password estate.Secret, limit time.Duration) (*PostgresSession, LoginTry) {
-	return p.open(ctx, user, limit, func(address string) (*pgx.ConnConfig, error) { return p.config(address, user, password) })
+	return p.open(ctx, user, limit, false, func(address string) (*pgx.ConnConfig, error) { return p.config(address, user, password) })
+}
+
+// OpenToChange is Open for a session that can change something, by Change. A
+// statement may take limit.
+func (p *Postgres) OpenToChange(ctx context.Context, user string, password estate.Secret, limit time.Duration) (*PostgresSession, LoginTry) {
+	return p.open(ctx, user, limit, true, func(address string) (*pgx.ConnConfig, error) { return p.config(address, user, password) })
 }
 
 // OpenService logs in for monitoring as the libpq service file says.
 func (p *Postgres) OpenService(ctx context.Context, service string, limit time.Duration) (*PostgresSession, LoginTry) {
-	return p.open(ctx, "service "+service, limit, func(address string) (*pgx.ConnConfig, error) { return p.serviceConfig(service, address) })
+	return p.open(ctx, "service "+service, limit, false, func(address string) (*pgx.ConnConfig, error) { return p.serviceConfig(service, address) })
 }
 
-func (p *Postgres) open(ctx context.Context, user string, limit time.Duration, configure func(string) (*pgx.ConnConfig, error)) (*PostgresSession, LoginTry) {
+func (p *Postgres) open(ctx context.Context, user string, limit time.Duration, writes bool, configure func(string) (*pgx.ConnConfig, error)) (*PostgresSession, LoginTry) {
 	conn, try := p.connect(ctx, user, configure)
 	if conn == nil {
 		return nil, try
 	}
-	s := &PostgresSession{client: p, conn: conn}
+	s := &PostgresSession{client: p, conn: conn, writes: writes}
 	s.wire, _ = conn.PgConn().CustomData()[boundsKey].(*bounds)
 	// Set here rather than in the startup packet, where poolers refuse them.
 	ms := max(limit, time.Second).Milliseconds()
-	setup := fmt.Sprintf("SET default_transaction_read_only = on; SET statement_timeout = %d; SET lock_timeout = %d", ms, ms)
+	setup := fmt.Sprintf("SET default_transaction_read_only = %t; SET statement_timeout = %d; SET lock_timeout = %d", !writes, ms, ms)
 	if _, err := conn.PgConn().Exec(ctx, setup).ReadAll(); err != nil {
 		s.Close()
-		try.Err, try.Login.Outcome = p.failure(ctx, err, nil, "set up the monitoring session at "+p.Place()), ""
+		try.Err, try.Login.Outcome = p.failure(ctx, err, nil, "set up the session at "+p.Place()), ""
 		return nil, try
 	}
 	return s, try
 }
 
-// Read runs one statement and calls each for every row. Its error is an
-// *estate.Failure, the context's own where it was interrupted, or that of each.
+// Read runs one statement and calls each for every row. It is a read to the permit of
+// ctx, so that on a session that can change something it must be one: a statement
+// that changes something goes through Change. Its error is an *estate.Failure, the
+// context's own where it was interrupted, or that of each.
 func (s *PostgresSession) Read(ctx context.Context, doing, sql string, args []any, each func(scan func(...any) error) error) error {
+	var own error
+	err := Around(ctx, s.client.call(sketch(sql), false), func() error {
+		err := s.read(ctx, doing, sql, args, each)
+		own = err
+		return err
+	})
+	return s.outcome(ctx, err, own, doing)
+}
+
+func (s *PostgresSession) read(ctx context.Context, doing, sql string, args []any, each func(scan func(...any) error) error) error {
 	s.wire.allow(postgresAnswer)
 	rows, err := s.conn.Query(ctx, sql, args...)
 	if err != nil {

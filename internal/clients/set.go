@@ -17,6 +17,7 @@ import (
 // Set is every connection of one estate. It is safe for concurrent use.
 type Set struct {
 	cfg        *config.Config
+	acting     bool // made by NewActing
 	net        redact.Net
 	aws        map[string]*AWS
 	vault      map[string]*Vault
@@ -35,7 +36,8 @@ type Set struct {
 // keeper is where a stored secret is kept.
 type keeper struct {
 	account string // of AWS
-	name    string // of the secret, in that account
+	cluster string // of Vault, in place of an account
+	name    string // of the secret, in that account or cluster
 }
 
 // defaultLimit bounds a call where no timeout is configured.
@@ -43,8 +45,10 @@ const defaultLimit = 5 * time.Second
 
 // New prepares the connections that cfg names. It opens nothing and cannot fail:
 // what is wrong with a connection shows when it is used.
-func New(cfg *config.Config) *Set {
-	s := &Set{cfg: cfg, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]keeper{}, web: map[trust]*HTTP{}, large: make(turns, largeAnswers)}
+func New(cfg *config.Config) *Set { return makeSet(cfg, false) }
+
+func makeSet(cfg *config.Config, acting bool) *Set {
+	s := &Set{cfg: cfg, acting: acting, aws: map[string]*AWS{}, vault: map[string]*Vault{}, kubernetes: map[string]*Kubernetes{}, keeper: map[string]keeper{}, web: map[trust]*HTTP{}, large: make(turns, largeAnswers)}
 	ctx, end := context.WithCancel(context.Background())
 	s.closers = append(s.closers, end)
 	s.stored = storedValues{fetch: s.fetchStored, now: time.Now, limit: cfg.Checks.Timeout, ctx: ctx, entries: map[storedKey]*storedEntry{}}
@@ -55,6 +59,11 @@ func New(cfg *config.Config) *Set {
 		if m := cfg.Components[i].SecretsManager; m != nil {
 			for _, secret := range m.Secrets {
 				s.keeper[secret.Called()] = keeper{account: m.Account, name: secret.ID}
+			}
+		}
+		if v := cfg.Components[i].Vault; v != nil {
+			for _, secret := range v.Secrets {
+				s.keeper[secret.Called()] = keeper{cluster: v.Cluster, name: secret.ID}
 			}
 		}
 	}

@@ -43,20 +43,58 @@ func (s *Set) Stored(ctx context.Context, secret string, stage estate.Stage) (St
 	return s.stored.read(ctx, storedKey{secret, stage})
 }
 
-// fetchStored asks the account that keeps a secret.
+// StoredFresh reads a version of a watched secret from its store, whatever was read
+// before: for procedures, which go by what is there and nothing else. Errors are as
+// those of Stored. What others read next through Stored is not older than this.
+func (s *Set) StoredFresh(ctx context.Context, secret string, stage estate.Stage) (Value, error) {
+	s.Forget(secret)
+	return s.fetch(ctx, storedKey{secret, stage}, true)
+}
+
+// Forget has the next read of a secret ask its store: for whoever has just changed
+// it. A value that was read before still stands in where the store does not answer.
+func (s *Set) Forget(secret string) { s.stored.forget(secret) }
+
+// fetchStored asks the store that keeps a secret.
 func (s *Set) fetchStored(ctx context.Context, k storedKey) (Value, error) {
+	return s.fetch(ctx, k, false)
+}
+
+func (s *Set) fetch(ctx context.Context, k storedKey, fresh bool) (Value, error) {
 	keeper, known := s.keeper[k.secret]
 	if !known {
 		return Value{}, &estate.Failure{
 			Kind: estate.Misconfigure, Doing: "read secret " + k.secret,
-			Detail: "no secrets_manager in warroom.yaml lists " + k.secret, Next: "list it where it is stored",
+			Detail: "no secrets_manager or vault in warroom.yaml lists " + k.secret, Next: "list it where it is stored",
 		}
+	}
+	if keeper.cluster != "" {
+		vault, err := s.Vault(keeper.cluster)
+		if err != nil {
+			return Value{}, err
+		}
+		return vault.Value(ctx, keeper.name, k.stage)
 	}
 	aws, err := s.AWS(keeper.account)
 	if err != nil {
 		return Value{}, err
 	}
+	if fresh {
+		return aws.FreshValue(ctx, keeper.name, k.stage)
+	}
 	return aws.Value(ctx, keeper.name, k.stage)
+}
+
+// forget makes what was read of a secret too old to be handed out, and what is being
+// read too.
+func (v *storedValues) forget(secret string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for k, e := range v.entries {
+		if k.secret == secret {
+			v.entries[k] = &storedEntry{good: e.good, at: e.at, old: true}
+		}
+	}
 }
 
 type storedKey struct {
@@ -81,6 +119,7 @@ type storedEntry struct {
 	good   *Value        // the last that came; nil before, and when the store said that there is none
 	absent *NoVersionError
 	at     time.Time // of good or absent
+	old    bool      // not to be handed out as fresh
 }
 
 // storedFlight is one read, for all who wait for it.
@@ -100,7 +139,7 @@ func (v *storedValues) read(ctx context.Context, k storedKey) (Stored, error) {
 		e = &storedEntry{}
 		v.entries[k] = e
 	}
-	if age := v.now().Sub(e.at); !e.at.IsZero() && age >= 0 && age < storedFresh {
+	if age := v.now().Sub(e.at); !e.old && !e.at.IsZero() && age >= 0 && age < storedFresh {
 		good, absent := e.good, e.absent
 		v.mu.Unlock()
 		if absent != nil {
@@ -170,7 +209,7 @@ func (v *storedValues) fly(k storedKey, e *storedEntry, f *storedFlight) {
 		case missing(f.err):
 			e.good, e.absent, e.at = nil, nil, time.Time{}
 		}
-		e.flight = nil
+		e.flight, e.old = nil, false
 		close(f.done)
 	}()
 	f.value, f.err = v.fetch(ctx, k)

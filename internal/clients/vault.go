@@ -117,12 +117,12 @@ func (v *Vault) connect() (*api.Client, error) {
 			return nil, f
 		}
 	}
-	cfg.HttpClient.Transport = &boundedTransport{base: transport}
+	cfg.HttpClient.Transport = &boundedTransport{base: transport, call: v.call}
 	v.set.onClose(transport.CloseIdleConnections)
 	if v.cluster.Namespace != "" {
 		client.SetNamespace(v.cluster.Namespace)
 	}
-	client.AddHeader("User-Agent", UserAgent)
+	client.AddHeader("User-Agent", v.set.agent())
 	// VAULT_WRAP_TTL would have answers wrapped, and unwrapping one writes.
 	client.SetWrappingLookupFunc(func(string, string) string { return "" })
 	return client, nil
@@ -176,6 +176,7 @@ type sentKey struct{}
 // boundedTransport bounds what is read of an answer.
 type boundedTransport struct {
 	base  *http.Transport
+	call  func(*http.Request) Call
 	first firstConnection
 }
 
@@ -195,7 +196,7 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	if f := inClear(req.URL); f != nil { // a standby can send us elsewhere
 		return nil, f
 	}
-	res, err := t.first.roundTrip(t.base, req)
+	res, err := around(req, t.call(req), func() (*http.Response, error) { return t.first.roundTrip(t.base, req) })
 	if err == nil {
 		err = final(res)
 	}

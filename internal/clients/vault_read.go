@@ -74,7 +74,17 @@ func (v *Vault) Refusal(ctx context.Context, a VaultAnswer, path string) *estate
 // is kept of it. The error is an *estate.Failure: Denied is told from NoIdentity
 // by asking for the token itself, and Missing is an answer of Vault's own.
 func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any) error {
-	return v.fetch(ctx, scope, path, "read", func(body []byte) error {
+	return v.fetch(ctx, scope, path, nil, "read", intoData(out))
+}
+
+// readWith is Read in the configured namespace with parameters.
+func (v *Vault) readWith(ctx context.Context, path string, params map[string][]string, out any) error {
+	return v.fetch(ctx, VaultNamespace, path, params, "read", intoData(out))
+}
+
+// intoData decodes the data of an answer into out.
+func intoData(out any) func([]byte) error {
+	return func(body []byte) error {
 		var frame struct{ Data json.RawMessage }
 		if err := json.Unmarshal(body, &frame); err != nil {
 			return err
@@ -83,14 +93,14 @@ func (v *Vault) Read(ctx context.Context, scope VaultScope, path string, out any
 			return &estate.Failure{Kind: estate.BadAnswer, Detail: "the answer lacks its data", Next: "check what listens at this address"}
 		}
 		return json.Unmarshal(frame.Data, out)
-	})
+	}
 }
 
 // List brings the names under a path, folders with a slash at their end. Vault
 // knows no empty folder: what does not exist lists as nothing.
 func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
 	var names []string
-	err := v.fetch(ctx, VaultNamespace, path, "list", func(body []byte) error {
+	err := v.fetch(ctx, VaultNamespace, path, map[string][]string{"list": {"true"}}, "list", func(body []byte) error {
 		var frame struct {
 			Data struct{ Keys *[]string }
 		}
@@ -114,15 +124,11 @@ func (v *Vault) List(ctx context.Context, path string) ([]string, error) {
 const vaultNothing = "HTTP 404"
 
 // fetch makes a read or a list, which are the names of the capabilities they need.
-func (v *Vault) fetch(ctx context.Context, scope VaultScope, path, what string, take func([]byte) error) error {
+func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params map[string][]string, what string, take func([]byte) error) error {
 	doing := v.doing(what, path)
 	client, err := v.session(scope, false)
 	if err != nil {
 		return v.set.Failure(err, doing)
-	}
-	var params map[string][]string
-	if what == "list" {
-		params = map[string][]string{"list": {"true"}}
 	}
 	var sent string
 	res, err := vaultGet(context.WithValue(ctx, sentKey{}, &sent), client, path, params)

@@ -1,0 +1,145 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+
+	"warroom/internal/estate"
+)
+
+// UnitState is how a unit stands, in systemd's words.
+type UnitState struct {
+	Load   string // loaded, not-found, masked …
+	Active string // active, reloading, inactive, failed, activating, deactivating
+	Sub    string
+	Result string // of a service: success, exit-code, timeout …
+	// Invocation is another after each start; MainPID is 0 where nothing runs.
+	Invocation string
+	MainPID    uint32
+}
+
+// jobResults say what came of a job, in systemd's words and ours.
+var jobResults = map[string]string{
+	"failed":     "it failed; see its log: journalctl -u UNIT",
+	"timeout":    "it did not end within the unit's own timeout",
+	"dependency": "a unit that it depends on failed",
+	"canceled":   "another job for the unit took its place",
+	"skipped":    "it was skipped: the unit was not running, or a condition of it does not hold",
+}
+
+func (s *Systemd) call(name string, changes bool) Call {
+	return Call{System: "systemd:" + s.bus, Name: name, Changes: changes}
+}
+
+// ReloadOrRestart has a unit read its configuration and secrets again and waits until
+// the job has ended: with reload it is reloaded where it can be and restarted where
+// not, without it is restarted. A unit that is not running is started by a restart.
+//
+// It is nil when the job ended as done and the unit is active after it. The error is
+// an *estate.Failure, a *NotPermitted where nothing was sent, or the context's own
+// where it ended first: then the job may still be under way.
+func (s *Systemd) ReloadOrRestart(ctx context.Context, unit string, reload bool) error {
+	verb, what := "RestartUnit", "restart "
+	if reload {
+		verb, what = "ReloadOrRestartUnit", "reload or restart "
+	}
+	doing := what + Strip(unit, 255)
+	conn, err := s.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	var result string
+	err = Around(ctx, s.call(verb+" "+Strip(unit, 255), true), func() error {
+		// Room for the one result, so that the library never waits for us.
+		ended := make(chan string, 1)
+		begin := conn.RestartUnitContext
+		if reload {
+			begin = conn.ReloadOrRestartUnitContext
+		}
+		if _, err := begin(ctx, unit, "replace", ended); err != nil {
+			return err
+		}
+		select {
+		case result = <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if err != nil {
+		var kept *NotPermitted
+		if errors.As(err, &kept) {
+			return kept
+		}
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			return context.Canceled
+		}
+		f := s.Failure(err, doing)
+		if f.Kind == estate.Silent {
+			f.Next = "see whether the job still runs: systemctl list-jobs"
+		}
+		return f
+	}
+	if result != "done" {
+		f := &estate.Failure{Kind: estate.ServerError, Doing: doing, Detail: "the job ended as " + s.Text(result, 40)}
+		if why, known := jobResults[result]; known {
+			f.Detail += ": " + why
+		}
+		return f
+	}
+	state, err := s.State(ctx, unit)
+	if err != nil {
+		return err
+	}
+	if state.Active != "active" {
+		return &estate.Failure{
+			Kind: estate.ServerError, Doing: doing, Detail: fmt.Sprintf("the job is done and the unit is %s (%s, %s)", state.Active, state.Sub, state.Result),
+			Next: "see why it does not stay up: journalctl -u " + Strip(unit, 255),
+		}
+	}
+	return nil
+}
+
+// State reads how a unit stands. Its error is an *estate.Failure, of kind Missing
+// where there is no such unit.
+func (s *Systemd) State(ctx context.Context, unit string) (UnitState, error) {
+	doing := "read unit " + Strip(unit, 255)
+	conn, err := s.Conn(ctx)
+	if err != nil {
+		return UnitState{}, err
+	}
+	var all map[string]any
+	err = Around(ctx, s.call("GetAll "+Strip(unit, 255), false), func() error {
+		var err error
+		all, err = conn.GetAllPropertiesContext(ctx, unit)
+		return err
+	})
+	if err != nil {
+		return UnitState{}, s.Failure(err, doing)
+	}
+	text := func(key string) string {
+		value, _ := all[key].(string)
+		return s.Text(value, 64)
+	}
+	state := UnitState{Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Result: text("Result")}
+	state.MainPID, _ = all["MainPID"].(uint32)
+	if id, ok := all["InvocationID"].([]byte); ok {
+		state.Invocation = fmt.Sprintf("%x", id)
+	}
+	if state.Load == "not-found" {
+		return state, &estate.Failure{Kind: estate.Missing, Doing: doing, Detail: "systemd knows no such unit", Next: "correct the name of the unit in warroom.yaml"}
+	}
+	return state, nil
+}
+
+// unitReads are the calls of a manager that change nothing; Conn gives no others.
+type unitReads interface {
+	GetUnitPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
+	GetUnitTypePropertiesContext(ctx context.Context, unit, kind string) (map[string]any, error)
+	Connected() bool
+}
+
+var _ unitReads = (*systemd.Conn)(nil)
