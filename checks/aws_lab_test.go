@@ -146,7 +146,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &motoWorld{t: t, ctx: t.Context(), endpoint: endpoint, services: services, suffix: time.Now().UTC().Format("-150405.000000")}
+	w := &motoWorld{t: t, ctx: changing(t), endpoint: endpoint, services: services, suffix: time.Now().UTC().Format("-150405.000000")}
 	w.suffix = strings.ReplaceAll(w.suffix, ".", "-")
 	stuck, plain, function := w.secret("stuck", true), w.secret("plain", false), w.function()
 	key := must[*kms.CreateKeyOutput](t, "create key")(services.KMS.CreateKey(t.Context(), &kms.CreateKeyInput{}))

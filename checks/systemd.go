@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	systemd "github.com/coreos/go-systemd/v22/dbus"
-
 	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/estate"
@@ -31,11 +29,11 @@ func systemdProbes(cfg *config.Config, set *clients.Set) []Probe {
 			Interval: cfg.Checks.Interval, Timeout: cfg.Checks.Timeout,
 			Read: func(ctx context.Context) Result {
 				manager := set.Systemd(bus)
-				conn, err := manager.Conn(ctx)
+				units, err := manager.Units(ctx)
 				if err != nil {
 					return Result{Err: err}
 				}
-				data, err := read(ctx, &unitReader{conn: conn, text: manager.Text, now: time.Now, uptime: machineUptime})
+				data, err := read(ctx, &unitReader{units: units, text: manager.Text, now: time.Now, uptime: machineUptime})
 				if err != nil {
 					return Result{Err: manager.Failure(err, "read "+name)}
 				}
@@ -57,7 +55,7 @@ func systemdProbes(cfg *config.Config, set *clients.Set) []Probe {
 
 // unitReader reads properties of units.
 type unitReader struct {
-	conn   *systemd.Conn
+	units  *clients.UnitReads
 	text   func(string, int) string
 	now    func() time.Time
 	uptime func() time.Duration // of the machine; 0 if not known
@@ -87,9 +85,9 @@ type properties struct {
 func (r *unitReader) properties(ctx context.Context, unit, kind string) (p properties, err error) {
 	p.text = r.text
 	if kind == "" {
-		p.all, err = r.conn.GetUnitPropertiesContext(ctx, unit)
+		p.all, err = r.units.Properties(ctx, unit, "")
 	} else {
-		p.all, err = r.conn.GetUnitTypePropertiesContext(ctx, unit, kind)
+		p.all, err = r.units.Properties(ctx, unit, kind)
 	}
 	return p, err
 }

@@ -54,10 +54,10 @@ func TestTwinAWS(t *testing.T) {
 			if change != nil {
 				change(in)
 			}
-			must[*secretsmanager.CreateSecretOutput](t, "make "+name)(w.SecretsManager.CreateSecret(t.Context(), in))
+			must[*secretsmanager.CreateSecretOutput](t, "make "+name)(w.SecretsManager.CreateSecret(changing(t), in))
 		}
 		put := func(name, stage string) {
-			must[*secretsmanager.PutSecretValueOutput](t, "put "+name)(w.SecretsManager.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+			must[*secretsmanager.PutSecretValueOutput](t, "put "+name)(w.SecretsManager.PutSecretValue(changing(t), &secretsmanager.PutSecretValueInput{
 				SecretId: &name, SecretString: aws.String(`{"password":"canary-` + stage + `"}`), VersionStages: []string{stage}}))
 		}
 		make("plain", nil)
@@ -66,10 +66,10 @@ func TestTwinAWS(t *testing.T) {
 		make("pending", nil)
 		put("pending", "AWSPENDING")
 		make("gone", nil)
-		must[*secretsmanager.DeleteSecretOutput](t, "delete")(w.SecretsManager.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("gone"), RecoveryWindowInDays: aws.Int64(7)}))
+		must[*secretsmanager.DeleteSecretOutput](t, "delete")(w.SecretsManager.DeleteSecret(changing(t), &secretsmanager.DeleteSecretInput{SecretId: aws.String("gone"), RecoveryWindowInDays: aws.Int64(7)}))
 		make("back", nil)
-		must[*secretsmanager.DeleteSecretOutput](t, "delete")(w.SecretsManager.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("back"), RecoveryWindowInDays: aws.Int64(7)}))
-		must[*secretsmanager.RestoreSecretOutput](t, "restore")(w.SecretsManager.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String("back")}))
+		must[*secretsmanager.DeleteSecretOutput](t, "delete")(w.SecretsManager.DeleteSecret(changing(t), &secretsmanager.DeleteSecretInput{SecretId: aws.String("back"), RecoveryWindowInDays: aws.Int64(7)}))
+		must[*secretsmanager.RestoreSecretOutput](t, "restore")(w.SecretsManager.RestoreSecret(changing(t), &secretsmanager.RestoreSecretInput{SecretId: aws.String("back")}))
 
 		for name, n := range map[string]float64{"Invocations": 4, "Errors": 3, "Throttles": 2, "Duration": 1500} {
 			w.metric(t, "AWS/Lambda", name, "FunctionName", "rotate", n)
@@ -122,16 +122,16 @@ func TestTwinAWS(t *testing.T) {
 		}
 
 		// AWS refuses a rotation while a pending version is left, moto begins one.
-		_, err := w.SecretsManager.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: aws.String("pending"), RotationLambdaARN: &function, RotationRules: &smtypes.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}})
+		_, err := w.SecretsManager.RotateSecret(changing(t), &secretsmanager.RotateSecretInput{SecretId: aws.String("pending"), RotationLambdaARN: &function, RotationRules: &smtypes.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}})
 		s.tell("rotating what is pending", map[bool]string{true: "refused", false: "begun"}[err != nil])
-		_, err = w.SecretsManager.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: aws.String("plain"), RotationLambdaARN: &function, RotateImmediately: aws.Bool(false), RotationRules: &smtypes.RotationRulesType{ScheduleExpression: aws.String("rate(30 days)")}})
+		_, err = w.SecretsManager.RotateSecret(changing(t), &secretsmanager.RotateSecretInput{SecretId: aws.String("plain"), RotationLambdaARN: &function, RotateImmediately: aws.Bool(false), RotationRules: &smtypes.RotationRulesType{ScheduleExpression: aws.String("rate(30 days)")}})
 		s.tell("a schedule", fmt.Sprint(err == nil))
 		r = twinCheck(t, w.config(t, store))
 		slot, _ := r.Snapshot.Slot(estate.Key{Component: "store", Check: estate.CheckDescribe, Item: "plain"})
 		s.tellSlot("scheduled", slot.Last)
 		token := strings.Repeat("token-", 6)
 		for _, value := range []string{"canary-a", "canary-b"} {
-			_, err = w.SecretsManager.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("back"), ClientRequestToken: &token, SecretString: &value, VersionStages: []string{"AWSPENDING"}})
+			_, err = w.SecretsManager.PutSecretValue(changing(t), &secretsmanager.PutSecretValueInput{SecretId: aws.String("back"), ClientRequestToken: &token, SecretString: &value, VersionStages: []string{"AWSPENDING"}})
 		}
 		s.tell("another value under the same token", map[bool]string{true: "refused", false: "taken"}[err != nil])
 	}, motoDiffers)

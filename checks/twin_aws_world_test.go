@@ -112,8 +112,8 @@ func (w *twinAWS) function(t *testing.T, name string) string {
 		w.sim.AddFunction(awssim.Function{Name: name, Role: role, Timeout: 30 * time.Second, LastModified: time.Now()})
 		return w.sim.FunctionARN(name)
 	}
-	must[*iam.CreateRoleOutput](t, "role")(w.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("rotator"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`)}))
-	must[*iam.PutRolePolicyOutput](t, "policy")(w.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("rotator"), PolicyName: aws.String("reads"), PolicyDocument: &allow}))
+	must[*iam.CreateRoleOutput](t, "role")(w.IAM.CreateRole(changing(t), &iam.CreateRoleInput{RoleName: aws.String("rotator"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`)}))
+	must[*iam.PutRolePolicyOutput](t, "policy")(w.IAM.PutRolePolicy(changing(t), &iam.PutRolePolicyInput{RoleName: aws.String("rotator"), PolicyName: aws.String("reads"), PolicyDocument: &allow}))
 	// Without this it wants Docker; the whole lab shares the setting.
 	res := must[*http.Response](t, "configure moto")(http.Post(w.endpoint+"/moto-api/config", "application/json", strings.NewReader(`{"lambda":{"use_docker":false}}`)))
 	_ = res.Body.Close()
@@ -126,7 +126,7 @@ func (w *twinAWS) function(t *testing.T, name string) string {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	made := must[*lambda.CreateFunctionOutput](t, "function")(w.Lambda.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+	made := must[*lambda.CreateFunctionOutput](t, "function")(w.Lambda.CreateFunction(changing(t), &lambda.CreateFunctionInput{
 		FunctionName: &name, Role: &role, Handler: aws.String("index.handler"), Runtime: lambdatypes.RuntimePython312, Timeout: aws.Int32(30), Code: &lambdatypes.FunctionCode{ZipFile: code.Bytes()},
 	}))
 	return aws.ToString(made.FunctionArn)
@@ -140,9 +140,9 @@ func (w *twinAWS) invocable(t *testing.T, name string) {
 		w.sim.AddFunction(awssim.Function{Name: name, Role: "arn:aws:iam::" + w.account + ":role/rotator", Timeout: 30 * time.Second, LastModified: time.Now(), Policy: w.sim.InvokePolicy(name), Reserved: &zero})
 		return
 	}
-	must[*lambda.AddPermissionOutput](t, "permission")(w.Lambda.AddPermission(t.Context(), &lambda.AddPermissionInput{
+	must[*lambda.AddPermissionOutput](t, "permission")(w.Lambda.AddPermission(changing(t), &lambda.AddPermissionInput{
 		FunctionName: &name, StatementId: aws.String("sm"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("secretsmanager.amazonaws.com")}))
-	must[*lambda.PutFunctionConcurrencyOutput](t, "concurrency")(w.Lambda.PutFunctionConcurrency(t.Context(), &lambda.PutFunctionConcurrencyInput{FunctionName: &name, ReservedConcurrentExecutions: aws.Int32(0)}))
+	must[*lambda.PutFunctionConcurrencyOutput](t, "concurrency")(w.Lambda.PutFunctionConcurrency(changing(t), &lambda.PutFunctionConcurrencyInput{FunctionName: &name, ReservedConcurrentExecutions: aws.Int32(0)}))
 }
 
 // keys makes a key that rotates and one that is to be deleted, and returns their ids.
@@ -157,12 +157,12 @@ func (w *twinAWS) keys(t *testing.T) (ids [2]string) {
 		return ids
 	}
 	for i, alias := range []string{"alias/rotates", "alias/ends"} {
-		key := must[*kms.CreateKeyOutput](t, "key")(w.KMS.CreateKey(t.Context(), &kms.CreateKeyInput{}))
+		key := must[*kms.CreateKeyOutput](t, "key")(w.KMS.CreateKey(changing(t), &kms.CreateKeyInput{}))
 		ids[i] = aws.ToString(key.KeyMetadata.KeyId)
-		must[*kms.CreateAliasOutput](t, "alias")(w.KMS.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &ids[i]}))
+		must[*kms.CreateAliasOutput](t, "alias")(w.KMS.CreateAlias(changing(t), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &ids[i]}))
 	}
-	must[*kms.EnableKeyRotationOutput](t, "rotation")(w.KMS.EnableKeyRotation(t.Context(), &kms.EnableKeyRotationInput{KeyId: &ids[0]}))
-	must[*kms.ScheduleKeyDeletionOutput](t, "deletion")(w.KMS.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &ids[1], PendingWindowInDays: aws.Int32(7)}))
+	must[*kms.EnableKeyRotationOutput](t, "rotation")(w.KMS.EnableKeyRotation(changing(t), &kms.EnableKeyRotationInput{KeyId: &ids[0]}))
+	must[*kms.ScheduleKeyDeletionOutput](t, "deletion")(w.KMS.ScheduleKeyDeletion(changing(t), &kms.ScheduleKeyDeletionInput{KeyId: &ids[1], PendingWindowInDays: aws.Int32(7)}))
 	return ids
 }
 
@@ -174,7 +174,7 @@ func (w *twinAWS) metric(t *testing.T, namespace, name, dimension, value string,
 		w.sim.Metrics.Add(namespace, name, map[string]string{dimension: value}, at, n)
 		return
 	}
-	must[*cloudwatch.PutMetricDataOutput](t, "metric")(w.CloudWatch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: &namespace, MetricData: []cwtypes.MetricDatum{{
+	must[*cloudwatch.PutMetricDataOutput](t, "metric")(w.CloudWatch.PutMetricData(changing(t), &cloudwatch.PutMetricDataInput{Namespace: &namespace, MetricData: []cwtypes.MetricDatum{{
 		MetricName: &name, Value: &n, Timestamp: &at, Dimensions: []cwtypes.Dimension{{Name: &dimension, Value: &value}}}}}))
 }
 
@@ -192,9 +192,9 @@ func (w *twinAWS) log(t *testing.T, group string, lines ...string) {
 	if w.sim != nil {
 		return
 	}
-	must[*cloudwatchlogs.CreateLogGroupOutput](t, "group")(w.Logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))
-	must[*cloudwatchlogs.CreateLogStreamOutput](t, "stream")(w.Logs.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}))
-	must[*cloudwatchlogs.PutLogEventsOutput](t, "events")(w.Logs.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events}))
+	must[*cloudwatchlogs.CreateLogGroupOutput](t, "group")(w.Logs.CreateLogGroup(changing(t), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))
+	must[*cloudwatchlogs.CreateLogStreamOutput](t, "stream")(w.Logs.CreateLogStream(changing(t), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}))
+	must[*cloudwatchlogs.PutLogEventsOutput](t, "events")(w.Logs.PutLogEvents(changing(t), &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events}))
 }
 
 // balancer makes a load balancer with an HTTPS listener and an imported certificate.
@@ -202,7 +202,7 @@ func (w *twinAWS) balancer(t *testing.T, name string) {
 	t.Helper()
 	file, secret, _ := twinFiles(t)
 	pem, key := must[[]byte](t, "certificate")(os.ReadFile(file)), must[[]byte](t, "key")(os.ReadFile(secret))
-	arn := must[*acm.ImportCertificateOutput](t, "import")(w.ACM.ImportCertificate(t.Context(), &acm.ImportCertificateInput{Certificate: pem, PrivateKey: key})).CertificateArn
+	arn := must[*acm.ImportCertificateOutput](t, "import")(w.ACM.ImportCertificate(changing(t), &acm.ImportCertificateInput{Certificate: pem, PrivateKey: key})).CertificateArn
 	const policy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 	if w.sim != nil {
 		w.sim.AddLoadBalancer(awssim.LoadBalancer{Name: name, Listeners: []awssim.LoadListener{
@@ -210,11 +210,11 @@ func (w *twinAWS) balancer(t *testing.T, name string) {
 		return
 	}
 	subnets := w.subnets(t)
-	lb := must[*elb.CreateLoadBalancerOutput](t, "balancer")(w.Balancing.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{Name: &name, Subnets: subnets[:2]})).LoadBalancers[0]
+	lb := must[*elb.CreateLoadBalancerOutput](t, "balancer")(w.Balancing.CreateLoadBalancer(changing(t), &elb.CreateLoadBalancerInput{Name: &name, Subnets: subnets[:2]})).LoadBalancers[0]
 	redirect := []elbtypes.Action{{Type: elbtypes.ActionTypeEnumRedirect, RedirectConfig: &elbtypes.RedirectActionConfig{Protocol: aws.String("HTTPS"), StatusCode: elbtypes.RedirectActionStatusCodeEnumHttp301}}}
-	must[*elb.CreateListenerOutput](t, "listener")(w.Balancing.CreateListener(t.Context(), &elb.CreateListenerInput{LoadBalancerArn: lb.LoadBalancerArn, Port: aws.Int32(443), Protocol: elbtypes.ProtocolEnumHttps,
+	must[*elb.CreateListenerOutput](t, "listener")(w.Balancing.CreateListener(changing(t), &elb.CreateListenerInput{LoadBalancerArn: lb.LoadBalancerArn, Port: aws.Int32(443), Protocol: elbtypes.ProtocolEnumHttps,
 		SslPolicy: aws.String(policy), Certificates: []elbtypes.Certificate{{CertificateArn: arn}}, DefaultActions: redirect}))
-	must[*elb.CreateListenerOutput](t, "listener")(w.Balancing.CreateListener(t.Context(), &elb.CreateListenerInput{LoadBalancerArn: lb.LoadBalancerArn, Port: aws.Int32(80), Protocol: elbtypes.ProtocolEnumHttp, DefaultActions: redirect}))
+	must[*elb.CreateListenerOutput](t, "listener")(w.Balancing.CreateListener(changing(t), &elb.CreateListenerInput{LoadBalancerArn: lb.LoadBalancerArn, Port: aws.Int32(80), Protocol: elbtypes.ProtocolEnumHttp, DefaultActions: redirect}))
 }
 
 // subnets are those that every account has at first. No client of ours speaks EC2.
@@ -245,11 +245,11 @@ func (w *twinAWS) apis(t *testing.T, function string) (rest, web string) {
 		w.sim.AddAPI(awssim.API{ID: "httpapi001", Name: "web", Authorizers: []awssim.Authorizer{{Name: "jwt", Type: "JWT", Issuer: "https://issuer.example.com", Audience: []string{"api"}}}})
 		return "restapi001", "httpapi001"
 	}
-	rest = aws.ToString(must[*apigateway.CreateRestApiOutput](t, "api")(w.REST.CreateRestApi(t.Context(), &apigateway.CreateRestApiInput{Name: aws.String("rest")})).Id)
-	must[*apigateway.CreateAuthorizerOutput](t, "authorizer")(w.REST.CreateAuthorizer(t.Context(), &apigateway.CreateAuthorizerInput{RestApiId: &rest, Name: aws.String("tokens"), Type: apigatewaytypes.AuthorizerTypeToken,
+	rest = aws.ToString(must[*apigateway.CreateRestApiOutput](t, "api")(w.REST.CreateRestApi(changing(t), &apigateway.CreateRestApiInput{Name: aws.String("rest")})).Id)
+	must[*apigateway.CreateAuthorizerOutput](t, "authorizer")(w.REST.CreateAuthorizer(changing(t), &apigateway.CreateAuthorizerInput{RestApiId: &rest, Name: aws.String("tokens"), Type: apigatewaytypes.AuthorizerTypeToken,
 		IdentitySource: aws.String("method.request.header.Authorization"), AuthorizerUri: aws.String("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/" + function + "/invocations")}))
-	web = aws.ToString(must[*apigatewayv2.CreateApiOutput](t, "api")(w.API.CreateApi(t.Context(), &apigatewayv2.CreateApiInput{Name: aws.String("web"), ProtocolType: apitypes.ProtocolTypeHttp})).ApiId)
-	must[*apigatewayv2.CreateAuthorizerOutput](t, "authorizer")(w.API.CreateAuthorizer(t.Context(), &apigatewayv2.CreateAuthorizerInput{ApiId: &web, Name: aws.String("jwt"), AuthorizerType: apitypes.AuthorizerTypeJwt,
+	web = aws.ToString(must[*apigatewayv2.CreateApiOutput](t, "api")(w.API.CreateApi(changing(t), &apigatewayv2.CreateApiInput{Name: aws.String("web"), ProtocolType: apitypes.ProtocolTypeHttp})).ApiId)
+	must[*apigatewayv2.CreateAuthorizerOutput](t, "authorizer")(w.API.CreateAuthorizer(changing(t), &apigatewayv2.CreateAuthorizerInput{ApiId: &web, Name: aws.String("jwt"), AuthorizerType: apitypes.AuthorizerTypeJwt,
 		IdentitySource: []string{"$request.header.Authorization"}, JwtConfiguration: &apitypes.JWTConfiguration{Issuer: aws.String("https://issuer.example.com"), Audience: []string{"api"}}}))
 	return rest, web
 }
@@ -270,7 +270,7 @@ func (w *twinAWS) trail(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("make the bucket: %s", res.Status)
 	}
-	must[*cloudtrail.CreateTrailOutput](t, "trail")(w.CloudTrail.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("audit"), S3BucketName: aws.String("audit-" + w.account),
+	must[*cloudtrail.CreateTrailOutput](t, "trail")(w.CloudTrail.CreateTrail(changing(t), &cloudtrail.CreateTrailInput{Name: aws.String("audit"), S3BucketName: aws.String("audit-" + w.account),
 		IsMultiRegionTrail: aws.Bool(true), IncludeGlobalServiceEvents: aws.Bool(true), EnableLogFileValidation: aws.Bool(true)}))
-	must[*cloudtrail.StartLoggingOutput](t, "logging")(w.CloudTrail.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("audit")}))
+	must[*cloudtrail.StartLoggingOutput](t, "logging")(w.CloudTrail.StartLogging(changing(t), &cloudtrail.StartLoggingInput{Name: aws.String("audit")}))
 }

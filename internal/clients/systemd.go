@@ -51,9 +51,10 @@ func (s *Set) Systemd(bus string) *Systemd {
 	return one
 }
 
-// Conn is the connection to the manager. Its errors are *estate.Failure: of kind
-// NotSupported where this host has no such bus.
-func (s *Systemd) Conn(ctx context.Context) (*systemd.Conn, error) {
+// connect is the connection to the manager. Its errors are *estate.Failure: of kind
+// NotSupported where this host has no such bus. It never leaves this package: with
+// it, anything could be done to a unit.
+func (s *Systemd) connect(ctx context.Context) (*systemd.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if conn := s.conn.Load(); conn != nil {

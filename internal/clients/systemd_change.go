@@ -47,7 +47,7 @@ func (s *Systemd) ReloadOrRestart(ctx context.Context, unit string, reload bool)
 		verb, what = "ReloadOrRestartUnit", "reload or restart "
 	}
 	doing := what + Strip(unit, 255)
-	conn, err := s.Conn(ctx)
+	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,12 +107,12 @@ func (s *Systemd) ReloadOrRestart(ctx context.Context, unit string, reload bool)
 // where there is no such unit.
 func (s *Systemd) State(ctx context.Context, unit string) (UnitState, error) {
 	doing := "read unit " + Strip(unit, 255)
-	conn, err := s.Conn(ctx)
+	conn, err := s.connect(ctx)
 	if err != nil {
 		return UnitState{}, err
 	}
 	var all map[string]any
-	err = Around(ctx, s.call("GetAll "+Strip(unit, 255), false), func() error {
+	err = Around(ctx, s.call("read "+Strip(unit, 255), false), func() error {
 		var err error
 		all, err = conn.GetAllPropertiesContext(ctx, unit)
 		return err
@@ -135,11 +135,34 @@ func (s *Systemd) State(ctx context.Context, unit string) (UnitState, error) {
 	return state, nil
 }
 
-// unitReads are the calls of a manager that change nothing; Conn gives no others.
-type unitReads interface {
-	GetUnitPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
-	GetUnitTypePropertiesContext(ctx context.Context, unit, kind string) (map[string]any, error)
-	Connected() bool
+// UnitReads reads properties of units, and can do nothing else to them.
+type UnitReads struct {
+	manager *Systemd
+	conn    *systemd.Conn
 }
 
-var _ unitReads = (*systemd.Conn)(nil)
+// Units connects to the manager for reading. Its errors are *estate.Failure: of kind
+// NotSupported where this host has no such bus.
+func (s *Systemd) Units(ctx context.Context) (*UnitReads, error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &UnitReads{manager: s, conn: conn}, nil
+}
+
+// Properties are those of a unit that belong to one interface of it, such as Service;
+// with an empty kind those that all units have. The error is the library's.
+func (r *UnitReads) Properties(ctx context.Context, unit, kind string) (map[string]any, error) {
+	var all map[string]any
+	err := Around(ctx, r.manager.call("read "+Strip(unit, 255), false), func() error {
+		var err error
+		if kind == "" {
+			all, err = r.conn.GetUnitPropertiesContext(ctx, unit)
+		} else {
+			all, err = r.conn.GetUnitTypePropertiesContext(ctx, unit, kind)
+		}
+		return err
+	})
+	return all, err
+}

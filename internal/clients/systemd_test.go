@@ -101,11 +101,11 @@ func TestSystemdReconnects(t *testing.T) {
 	before := len(set.closers)
 	const times = 5
 	for range times {
-		conn, err := manager.Conn(t.Context())
+		conn, err := manager.connect(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := set.Systemd(UserBus).Conn(t.Context()); err != nil || again != conn {
+		if again, err := set.Systemd(UserBus).connect(t.Context()); err != nil || again != conn {
 			t.Fatalf("a connection that stands is not used again: %v", err)
 		}
 		conn.Close()
@@ -113,7 +113,7 @@ func TestSystemdReconnects(t *testing.T) {
 	if made.Load() != 2*times { // one for calls and one for signals
 		t.Errorf("%d connections made, want %d", made.Load(), 2*times)
 	}
-	if _, err := manager.Conn(t.Context()); err != nil {
+	if _, err := manager.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(set.closers); got != before {
@@ -140,7 +140,7 @@ func TestSystemdThatSaysNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	var f *estate.Failure
-	if _, err := newSet().Systemd(UserBus).Conn(ctx); !errors.As(err, &f) || f.Kind != estate.Silent {
+	if _, err := newSet().Systemd(UserBus).connect(ctx); !errors.As(err, &f) || f.Kind != estate.Silent {
 		t.Errorf("%v, want %q", err, estate.Silent)
 	}
 	noneStays(t, open)
