@@ -15,6 +15,9 @@ type BandInfo struct {
 	Environment, Drill, Mode string    // Mode is READ-ONLY or ARMED
 	Frozen                   time.Time // when the frame was frozen; zero when it is live
 	Share                    bool
+	Armed                    time.Duration // for how long changes stay possible; counts while Mode is ARMED
+	Run                      string        // what is running, in words; empty when nothing is
+	RunShort                 string        // the same shorter
 
 	Incident  string              // id of the declared incident; empty while there is none, and then the rest is not shown
 	Severity  string              // SEV1 to SEV4
@@ -205,9 +208,13 @@ func (f Frame) bandParts(b *BandInfo) []bandPart {
 		put(theme.BandStrong, 5, b.Environment, f.cut(f.say(b.Environment), 12), "")
 	}
 	if b.Mode == "ARMED" {
-		put(theme.BandArmed, 99, b.Mode)
+		long, short := minutes(b.Armed)
+		put(theme.BandArmed, 2, f.Theme.Glyphs.Warn+" ARMED, "+long, f.Theme.Glyphs.Warn+" ARMED "+short)
 	} else {
 		put(theme.BandReadOnly, 99, b.Mode)
+	}
+	if b.Run != "" {
+		put(theme.BandNotice, 5, b.Run, b.RunShort)
 	}
 	if b.Reading {
 		who := "VIEWING"
@@ -275,6 +282,19 @@ func (f Frame) bandIncident(b *BandInfo, put func(theme.Token, int, ...string)) 
 	default:
 		put(theme.BandStrong, 7, "update in "+clock(u.Left), "upd "+clock(u.Left))
 	}
+}
+
+// minutes is how long changes stay possible, in whole minutes: a figure that ends
+// something by itself must not count in seconds beside all the others.
+func minutes(d time.Duration) (long, short string) {
+	switch {
+	case d <= 0:
+		return "ends now", "0 min"
+	case d < time.Minute:
+		return "less than 1 min left", "<1 min"
+	}
+	short = fmt.Sprintf("%d min", int((d+time.Minute-1)/time.Minute))
+	return short + " left", short
 }
 
 // console is who writes an incident and from where, in share mode without the

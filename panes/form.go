@@ -19,6 +19,11 @@ type FormField struct {
 	Cursor  int      // bytes of Value before the cursor
 	// Multiline says that Value may hold line ends; it is shown in several rows.
 	Multiline bool
+	// Text is what is accepted by it, above the choices; may be empty.
+	Text string
+	// Secret says that what was typed is never shown: Value stays empty, and Filled
+	// says whether there is any.
+	Secret, Filled bool
 }
 
 // FormView is a form: text, fields and buttons of which the first is Cancel.
@@ -85,10 +90,17 @@ func (f Frame) field(v *FormField, chosen bool, label, room int) []spans {
 	if chosen {
 		mark, look = g.Select+" ", theme.Strong
 	}
+	var out []spans
+	for i, part := range wrap(f.say(v.Text), max(room-4, 1)) {
+		lead := spans{{theme.Warn, "  " + g.Warn + " "}}
+		if i > 0 {
+			lead = spans{{theme.Plain, "    "}}
+		}
+		out = append(out, append(lead, span{theme.Text, part}))
+	}
 	name := f.cut(f.say(v.Label), label)
 	head := spans{{theme.Strong, mark}, {look, name}, {theme.Plain, spaces(label - width(name) + 2)}}
 	n := max(room-head.width(), 1)
-	var out []spans
 	for i, s := range f.value(v, chosen, n) {
 		row := spans{{theme.Plain, spaces(head.width())}}
 		if i == 0 {
@@ -119,6 +131,12 @@ func (f Frame) value(v *FormField, chosen bool, n int) []spans {
 	switch {
 	case len(v.Options) > 0:
 		return []spans{f.options(v, chosen, n)}
+	case v.Secret && v.Filled:
+		s := spans{{theme.Text, f.bullets()}}
+		if chosen {
+			s = append(s, span{theme.Strong, g.Cursor})
+		}
+		return []spans{append(s, span{theme.Muted, f.cut(" typed; it is not shown", max(n-width(f.bullets())-1, 0))})}
 	case v.Value == "" && !chosen:
 		return []spans{{{theme.Muted, f.cut(orDash(f.say(v.Hint), g.Dash), n)}}}
 	case v.Value == "":
@@ -225,4 +243,13 @@ func orDash(s, dash string) string {
 		return dash
 	}
 	return s
+}
+
+// bullets stand for a secret that was typed. There are always as many: not even its
+// length is shown.
+func (f Frame) bullets() string {
+	if f.Theme.Glyphs.ASCIIOnly {
+		return "********"
+	}
+	return "••••••••"
 }

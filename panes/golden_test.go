@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"warroom/internal/estate"
 	"warroom/internal/estate/estatetest"
@@ -18,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden frames anew")
 
 var goldenBands = map[string]BandInfo{
 	"band of a drill": {Environment: "simulated", Drill: "db-rotation", Mode: "READ-ONLY"},
-	"band, armed":     {Environment: "production", Mode: "ARMED", Share: true, Frozen: now},
+	"band, armed":     {Environment: "production", Mode: "ARMED", Armed: 14*minute + 20*time.Second, Share: true, Frozen: now},
 }
 
 var goldenKeys = []KeyHint{

@@ -77,6 +77,7 @@ func (m *Model) toggleFreeze() {
 		return
 	}
 	m.frozen, m.shown = time.Time{}, m.live
+	m.mergeRuns()
 	m.rebuild()
 	m.say("live")
 }
@@ -103,6 +104,9 @@ func copyReading(m *Model) tea.Cmd {
 // while something runs, or a draft was changed and did not go out, it asks first.
 func quit(m *Model) tea.Cmd {
 	running := plain(m.opt.Running())
+	if m.underWay() != nil || m.recovery.start != nil {
+		return m.quitRunning()
+	}
 	title, lost := "Quit while something runs?", "Quitting interrupts it."
 	left := m.unrecorded()
 	if running == "" && m.draft.edited {
@@ -131,5 +135,39 @@ func quit(m *Model) tea.Cmd {
 		body:    []string{running, lost},
 		buttons: []button{{"Stay", nil}, {"Quit", func(*Model) tea.Cmd { return tea.Quit }}},
 	})
+	return nil
+}
+
+// quitRunning asks whether a run that is under way is left, and how: it can be let to
+// end its step, and what is left is taken up again later.
+func (m *Model) quitRunning() tea.Cmd {
+	body := []string{}
+	run := ""
+	if p := m.underWay(); p != nil {
+		run = p.Run
+		body = append(body, m.runSaid(p))
+	} else {
+		body = append(body, plain(m.recovery.start.Title)+" is about to begin")
+	}
+	if left := m.unrecorded(); len(left) > 0 {
+		body = append(body, "Not recorded yet: "+strings.Join(left, ", ")+".")
+	}
+	resume := "warroom incident resume"
+	if m.declared() {
+		resume += " " + plain(m.kase.State.Declared.ID)
+	}
+	body = append(body, "Quitting now breaks the run off in the middle of a step. What came of that step is then probed before anything is offered: "+resume)
+	d := &dialog{title: "Quit while a run is under way?", body: body, buttons: []button{{"Stay", nil}}}
+	if run != "" {
+		d.buttons = append(d.buttons, button{"Stop before the next step, then quit", func(m *Model) tea.Cmd {
+			cmd := m.stopNow(run)
+			m.ask(&dialog{title: "Stopping", leaves: true, buttons: []button{{"Stay", nil}, {"Quit now", func(*Model) tea.Cmd { return tea.Quit }}},
+				body: []string{"The console ends as soon as the step that is running is finished and verified."}})
+			m.recovery.leaving = true
+			return cmd
+		}})
+	}
+	d.buttons = append(d.buttons, button{"Quit now", func(*Model) tea.Cmd { return tea.Quit }})
+	m.ask(d)
 	return nil
 }

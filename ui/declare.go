@@ -81,7 +81,10 @@ func cannotDeclare(m *Model) string {
 }
 
 // declareForm asks for what a declaration says.
-func declareForm(m *Model) tea.Cmd {
+func declareForm(m *Model) tea.Cmd { return declareThen(m, nil) }
+
+// declareThen does something more once the incident is declared.
+func declareThen(m *Model, then func(*Model) tea.Cmd) tea.Cmd {
 	if why := cannotDeclare(m); why != "" {
 		m.say("not now, " + why)
 		return nil
@@ -136,6 +139,9 @@ func declareForm(m *Model) tea.Cmd {
 					m.notices.begin = true
 					m.notice()
 					m.say("declared: incident " + plain(m.kase.State.Declared.ID) + "; n takes the first step")
+					if then != nil {
+						return then(m)
+					}
 					return nil
 				}), nil
 		},

@@ -102,7 +102,9 @@ func (m *Model) attend(book Book, k *incident.Case) {
 	m.notices = notices{}
 	m.line = timelinePlace{stale: true}
 	m.flow, m.list = flowPlace{}, listPlace{}
+	m.recovery.advice, m.recovery.unsaid = nil, ""
 	m.rebuild()
+	m.mergeRuns()
 }
 
 // nextCase waits for a newer case.
@@ -127,6 +129,7 @@ func (m *Model) takeCase(k *incident.Case) {
 	}
 	m.kase = k
 	m.rebuild()
+	m.mergeRuns()
 	m.refreshTimeline()
 }
 

@@ -45,6 +45,9 @@ type field struct {
 	multiline   bool
 	required    string // what is asked for when it is empty; empty when it may be
 	problem     string
+	about       string // what is accepted or asked for, above it; may be empty
+	secret      bool   // never shown: a value of a secret
+	goesOn      bool   // enter goes on to the next field, also from a text in several lines
 	// means says what was typed as warroom takes it, for below the field; may be nil.
 	means func(typed string, now time.Time) string
 }
@@ -152,7 +155,7 @@ func (m *Model) enterForm() tea.Cmd {
 	f := m.form
 	on := f.on()
 	switch {
-	case on != nil && on.multiline:
+	case on != nil && on.multiline && !on.goesOn:
 		on.insert("\n")
 		f.changed()
 	case on != nil && f.selected < len(f.fields)-1:
@@ -244,10 +247,14 @@ func (f *form) shown(now time.Time) panes.FormView {
 		if one.means != nil && one.problem == "" {
 			means = one.means(one.text(), now)
 		}
-		v.Fields = append(v.Fields, panes.FormField{
-			Label: one.label, Value: string(one.value), Hint: one.hint, Problem: one.problem, Means: means,
-			Options: one.options, Chosen: one.chosen, Cursor: len(string(one.value[:one.cursor])), Multiline: one.multiline,
-		})
+		field := panes.FormField{
+			Label: one.label, Hint: one.hint, Problem: one.problem, Means: means, Text: one.about,
+			Options: one.options, Chosen: one.chosen, Multiline: one.multiline, Secret: one.secret, Filled: len(one.value) > 0,
+		}
+		if !one.secret { // what is not handed over cannot be drawn
+			field.Value, field.Cursor = string(one.value), len(string(one.value[:one.cursor]))
+		}
+		v.Fields = append(v.Fields, field)
 	}
 	return v
 }

@@ -49,6 +49,7 @@ func incidentTable() []binding {
 	rows = append(rows, flowRows()...)
 	rows = append(rows, listRows()...)
 	rows = append(rows, journalRows()...)
+	rows = append(rows, recoverRows()...)
 	return append(rows, formRows()...)
 }
 
@@ -185,7 +186,7 @@ func enterNow(m *Model) string {
 	switch {
 	case f == nil:
 		return ""
-	case f.on() != nil && f.on().multiline:
+	case f.on() != nil && f.on().multiline && !f.on().goesOn:
 		return "new line"
 	case f.selected < len(f.fields)-1 || f.on() != nil && f.final:
 		return "next"

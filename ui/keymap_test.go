@@ -69,7 +69,7 @@ func TestEveryModeHasAWayOut(t *testing.T) {
 			}
 		}
 		if md.view() {
-			keys := []string{"?", ":", "q", "z", "S", "R", "1", "2", "5", "7", "8", "M", "n", "I", "m", "d", "U", "r", "y", "c", "x"}
+			keys := []string{"?", ":", "q", "z", "S", "R", "1", "2", "4", "5", "7", "8", "M", "n", "I", "m", "d", "U", "r", "y", "c", "x", "!"}
 			without := map[mode][]string{
 				modeChanges:  {"c"},
 				modeGlossary: {"x", "r", "y"}, // nothing of it is read, and nothing of it is news
@@ -83,7 +83,7 @@ func TestEveryModeHasAWayOut(t *testing.T) {
 			}
 		}
 	}
-	for _, later := range []string{"3", "4", "6", "!"} {
+	for _, later := range []string{"3", "6"} {
 		if lookup(modePlanes, later) != nil {
 			t.Errorf("%s is bound before what it does exists", later)
 		}
@@ -94,7 +94,7 @@ func TestEveryModeHasAWayOut(t *testing.T) {
 func TestHelpFooterAndPaletteComeFromTheTable(t *testing.T) {
 	m := alone(newWorld().options())
 	m.width, m.height = 200, 60
-	for _, md := range []mode{modePlanes, modeDetail, modeChanges, modeGlossary, modeFlow, modeNode, modeChecklist, modeTimeline, modeBrief, modeMeasures, modeUpdate} {
+	for _, md := range []mode{modePlanes, modeDetail, modeChanges, modeGlossary, modeFlow, modeNode, modeChecklist, modeTimeline, modeBrief, modeMeasures, modeRecover, modePlan, modeRun, modeUpdate} {
 		m.view, m.mode, m.detail = md, md, "api-gateway"
 		var help, foot []string
 		for _, g := range m.helpGroups(md) {

@@ -13,12 +13,17 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	if m.dialog != nil && !m.dialog.ready(m.opt.Clock(), name, msg.IsRepeat) {
 		return nil
 	}
+	if m.recovery.confirm != nil && !m.confirmHears(name, msg.IsRepeat) {
+		return nil
+	}
 	m.pressed()
 	b := lookup(m.mode, name)
 	if b == nil {
 		switch {
 		case msg.Text != "" && (m.mode == modeFilter || m.mode == modePalette || m.mode == modeForm):
 			m.typed(msg.Text)
+		case msg.Text != "" && m.mode == modeConfirm:
+			m.confirmTyped(msg.Text)
 		case m.mode.view():
 			m.say(fmt.Sprintf("no key %s here; ? lists the keys", plain(name)))
 		}
@@ -33,7 +38,7 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if why := b.refusal(m); why != "" {
-		if m.mode == modeForm {
+		if m.mode == modeForm || m.mode == modeConfirm {
 			return nil
 		}
 		m.say(fmt.Sprintf("%s: not now, %s", b.label(m.theme.Glyphs.ASCIIOnly), why))

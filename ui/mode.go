@@ -16,18 +16,22 @@ const (
 	modeTimeline
 	modeBrief
 	modeMeasures
+	modeRecover
+	modePlan
+	modeRun
 	modeUpdate
 	modeFilter
 	modeHelp
 	modePalette
 	modeDialog
 	modeForm
+	modeConfirm
 	modes // how many there are
 )
 
 var modeNames = [modes]string{
 	"Planes", "Detail", "Recent changes", "Glossary", "Flow", "Step", "Checklist", "Timeline", "Brief", "Temporary measures",
-	"Status update", "Filter", "Help", "Palette", "Dialog", "Form",
+	"Recover", "Plan", "Run", "Status update", "Filter", "Help", "Palette", "Dialog", "Form", "Confirmation",
 }
 
 func (m mode) String() string { return modeNames[m] }
@@ -62,8 +66,9 @@ func (m *Model) showView(v mode) {
 		m.turned(m.view, v)
 	}
 	if m.dialog != nil && m.dialog.leaves {
-		m.leaving = false
+		m.leaving, m.recovery.leaving = false, false
 	}
+	m.forget()
 	m.mode, m.view = v, v
 	m.palette, m.dialog, m.form = nil, nil, nil
 	wanted := m.evidenced()

@@ -60,6 +60,7 @@ type Model struct {
 	dialog       *dialog
 	form         *form
 	desk         // what there is of an incident
+	recovery     recovery
 
 	message   string
 	messageAt time.Time
@@ -106,7 +107,7 @@ func (m *Model) Init() tea.Cmd {
 	if m.opt.Feed != nil {
 		m.guard.start("the feed of readings", m.pump.read)
 	}
-	cmds := []tea.Cmd{m.nextPicture(), m.startDesk()}
+	cmds := []tea.Cmd{m.nextPicture(), m.startDesk(), m.startRecovery()}
 	if !m.themeGiven && !m.opt.NoColor {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -135,24 +136,30 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case pictureMsg:
 		m.take(Picture(msg))
-		return tea.Batch(m.nextPicture(), m.arrive(), m.tell())
+		return tea.Batch(m.nextPicture(), m.arrive(), m.tell(), m.pollArming())
 	case feedErrMsg:
 		m.say("no new readings: " + plain(msg.err.Error()))
 		return m.nextPicture()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
-		return m.key(msg)
+		here := m.present()
+		return tea.Batch(m.key(msg), here)
 	case tea.PasteMsg:
 		// Text may be pasted where text is typed, and nowhere else: a paste is
 		// never a series of commands.
+		here := m.present()
 		m.typed(msg.Content)
+		return here
 	case tea.BackgroundColorMsg:
 		if !m.themeGiven && msg.Color != nil && !msg.IsDark() {
 			m.setTheme(theme.Light)
 		}
 	default:
-		cmd, _ := m.desked(msg)
+		cmd, ok := m.desked(msg)
+		if !ok {
+			cmd, _ = m.recovered(msg)
+		}
 		return cmd
 	}
 	return nil

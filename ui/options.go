@@ -62,6 +62,9 @@ type Options struct {
 	Sense func(*estate.Readings, time.Time) diagnosis.Findings
 	// Sender sends status updates; nil, or one without places, sends nowhere.
 	Sender Sender
+	// Recovery plans and runs recovery procedures; nil: nothing can be changed from
+	// here, and view 4 says so.
+	Recovery Recovery
 	// Credentials names environment variables that hold secrets: an editor does not
 	// inherit them, nor those that are known to.
 	Credentials []string

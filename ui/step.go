@@ -50,6 +50,9 @@ func cannotNext(m *Model) string {
 	}
 	switch {
 	case m.newest.Node == "":
+		if procedure, _ := m.nextProcedure(); procedure != "" {
+			return ""
+		}
 		return "the flow is through; 5 shows the checklist"
 	case m.stepping != nil:
 		return "its evidence is being read: " + m.readingStep()
@@ -62,6 +65,9 @@ func next(m *Model) tea.Cmd {
 	b := m.newest
 	n := nodeOf(b, b.Node)
 	if n == nil {
+		if procedure, target := m.nextProcedure(); procedure != "" {
+			return m.openProcedure(procedure, target)
+		}
 		return nil
 	}
 	known := m.asked.node == n.Node.ID && m.opt.Clock().Sub(m.asked.at) < askedStays

@@ -129,12 +129,21 @@ type dialogKey struct {
 	selected int
 }
 
+// confirmKey stands for a confirmation. It counts down.
+type confirmKey struct {
+	look
+	of      *confirm
+	version int
+	second  int64
+	refuse  string
+}
+
 // frameKey stands for the whole screen.
 type frameKey struct {
 	layout   layout
 	mode     mode
 	view     mode
-	versions [14]uint64
+	versions [15]uint64
 }
 
 // cache is everything that was drawn. Only View changes it.
@@ -151,6 +160,9 @@ type cache struct {
 	dialog section[dialogKey]
 	form   section[formKey]
 	board  section[boardKey]
+	ask    section[confirmKey]
+
+	confirmed drawnConfirm
 
 	detailTotal, helpTotal, sheetTotal, incidentTotal int // rows there are, seen or not
 
@@ -210,7 +222,7 @@ func (m *Model) content() string {
 	box := m.drawBox()
 	key.versions[1], key.versions[2] = c.band.version, c.footer.version
 	key.versions[3], key.versions[4], key.versions[5] = c.pal.version, c.dialog.version, c.help.version
-	key.versions[12], key.versions[13] = c.form.version, c.board.version
+	key.versions[12], key.versions[13], key.versions[14] = c.form.version, c.board.version, c.ask.version
 	if c.content != "" && c.frame == key {
 		return c.content
 	}
@@ -360,8 +372,29 @@ func (m *Model) drawBox() []string {
 			return panes.Form(f, m.form.shown(now))
 		})
 	}
+	if m.mode == modeConfirm {
+		return m.drawConfirm(f, look)
+	}
 	d := m.dialog
 	return c.dialog.get(dialogKey{look, d, d.selected}, c.prose, func() []string {
 		return panes.Dialog(f, d.title, d.body, d.labels(), d.selected)
 	})
+}
+
+// drawConfirm draws the confirmation, and notes since when it is on the screen as it
+// is now: it does not listen before that was looked at.
+func (m *Model) drawConfirm(f panes.Frame, look look) []string {
+	c, of := &m.cache, m.recovery.confirm
+	if of == nil {
+		return nil
+	}
+	k := confirmKey{look, of, of.version, m.opt.Clock().Unix(), cannotStart(m)}
+	rows := c.ask.get(k, c.prose, func() (rows []string) {
+		rows, c.confirmed.whole = panes.Confirm(f, m.confirmView())
+		return rows
+	})
+	if c.confirmed.of != of || c.confirmed.look != look {
+		c.confirmed.of, c.confirmed.look, c.confirmed.at = of, look, m.opt.Clock()
+	}
+	return rows
 }

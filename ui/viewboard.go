@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -38,6 +39,14 @@ func (m *Model) boardView(f panes.Frame) (rows []string, total int) {
 		return panes.Brief(f, m.board, m.shown.Readings), 0
 	case modeMeasures:
 		return panes.Measures(f, m.board, m.measureAt(), m.measures)
+	case modeRecover:
+		rows, _, _ = panes.Recover(f, m.recoverView())
+		return rows, 0
+	case modePlan:
+		return panes.Plan(f, m.planView())
+	case modeRun:
+		rows, _, _ = panes.Run(f, m.runView())
+		return rows, 0
 	case modeUpdate:
 		return panes.Draft(f, m.draftTitle(), m.draft.text, m.draft.scroll)
 	}
@@ -50,6 +59,17 @@ func (m *Model) bandInfo() panes.BandInfo {
 	info := panes.BandInfo{
 		Environment: t.Environment, Drill: t.Drill, Mode: "READ-ONLY",
 		Frozen: m.frozen, Share: m.share,
+	}
+	if m.recovery.arming.On {
+		info.Mode, info.Armed = "ARMED", m.armedFor()
+	}
+	if p := m.underWay(); p != nil {
+		settled, of := panes.RunCount(p)
+		info.RunShort = fmt.Sprintf("RUN %d/%d", settled, of)
+		info.Run = info.RunShort
+		if p.Plan != nil {
+			info.Run = fmt.Sprintf("RUNNING %s %d/%d", plain(p.Plan.Procedure), settled, of)
+		}
 	}
 	b := m.newest
 	if !m.declared() || b == nil {
