@@ -1,0 +1,419 @@
+package restart
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"warroom/internal/estate"
+)
+
+// member is one that may have to be restarted: a workload of a cluster, or a unit.
+type member struct {
+	Component string   `json:"component,omitempty"` // in warroom.yaml, where it is one there
+	Cluster   string   `json:"cluster,omitempty"`
+	Namespace string   `json:"namespace,omitempty"`
+	Kind      string   `json:"kind,omitempty"`
+	Name      string   `json:"name,omitempty"`
+	Unit      string   `json:"unit,omitempty"`
+	Bus       string   `json:"bus,omitempty"`
+	Copies    []string `json:"copies,omitempty"` // places of the duplicates that it takes the value from
+	Fixed     bool     `json:"fixed,omitempty"`  // it keeps the value that it started with
+
+	why []string
+	at  *workload // as it was when it was found; nil for a unit
+}
+
+// String is how people call it.
+func (m *member) String() string {
+	if m.Unit != "" {
+		return m.Unit
+	}
+	return m.Cluster + ":" + m.Namespace + "/" + m.Kind + "/" + m.Name
+}
+
+// system is that on which it runs.
+func (m *member) system() string {
+	if m.Unit != "" {
+		return "systemd:" + m.Bus
+	}
+	return "kubernetes:" + m.Cluster
+}
+
+// found is what a search brought.
+type found struct {
+	members []*member
+	copies  []*duplicate
+	pods    map[string][]corev1.Pod // by cluster and namespace
+	unread  []string                // what could not be looked at
+	byHand  []string                // who must be restarted by hand, with how
+}
+
+// search looks for the consumers of secrets. Where only is not empty, no other
+// component is taken, and what is not a component is not looked for.
+func (p *Procedure) search(ctx context.Context, secrets []string, only estate.ID) (*found, error) {
+	f := &found{pods: map[string][]corev1.Pod{}}
+	p.configured(f, secrets, only)
+	for _, secret := range secrets {
+		p.copies(f, secret)
+	}
+	for i := range p.s.Config.Kubernetes {
+		name := p.s.Config.Kubernetes[i].Name
+		if only != "" && !slices.ContainsFunc(f.members, func(m *member) bool { return m.Cluster == name }) {
+			continue
+		}
+		if err := p.lookAround(ctx, f, name, secrets, only); err != nil {
+			if slices.ContainsFunc(f.members, func(m *member) bool { return m.Cluster == name }) {
+				return nil, err
+			}
+			f.unread = append(f.unread, fmt.Sprintf("cluster %s: %v", name, err))
+		}
+	}
+	for _, m := range f.members {
+		if m.Unit == "" && m.at == nil {
+			c, err := open(p.s.Read, m.Cluster)
+			if err == nil {
+				_, err = c.workload(ctx, m.Namespace, m.Kind, m.Name)
+			}
+			if err == nil {
+				err = &estate.Failure{Kind: estate.Missing, Doing: "read " + m.String(), Detail: "there is no such workload"}
+			}
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// configured finds the applications that warroom.yaml says use the secrets.
+func (p *Procedure) configured(f *found, secrets []string, only estate.ID) {
+	for i := range p.s.Config.Components {
+		c := &p.s.Config.Components[i]
+		a := c.Application
+		if a == nil || only != "" && estate.ID(c.ID) != only {
+			continue
+		}
+		used := slices.DeleteFunc(slices.Clone(a.Secrets), func(s string) bool { return !slices.Contains(secrets, s) })
+		if len(used) == 0 && only == "" {
+			continue
+		}
+		m := &member{Component: c.ID}
+		if len(used) > 0 {
+			m.why = []string{"warroom.yaml says that it uses " + strings.Join(used, " and ")}
+		} else {
+			m.why = []string{"it was named"}
+		}
+		namespace, kind, name, ok := split(a.Workload)
+		switch {
+		case ok:
+			m.Cluster, m.Namespace, m.Kind, m.Name = a.Cluster, namespace, kind, name
+		case a.Unit != "":
+			m.Unit, m.Bus, m.Fixed = a.Unit, cmp.Or(a.Bus, "system"), true
+		default:
+			f.byHand = append(f.byHand, c.Name+": warroom.yaml names neither a workload nor a unit of it")
+			continue
+		}
+		f.members = append(f.members, m)
+	}
+}
+
+// copies are those that warroom.yaml names. Of an ExternalSecret only its name is
+// known yet.
+func (p *Procedure) copies(f *found, secret string) {
+	at, ok := p.stored[secret]
+	if !ok || at.Rotation == nil {
+		return
+	}
+	for _, c := range at.Rotation.Copies {
+		namespace, name, ok := strings.Cut(c.Object, "/")
+		if c.Kubernetes == "" || !ok {
+			continue
+		}
+		d := &duplicate{Secret: secret, Cluster: c.Kubernetes, Namespace: namespace, Name: name, Keys: c.Keys, By: "it is a copy by warroom.yaml"}
+		if c.External {
+			d.External, d.Name = name, ""
+		}
+		f.copies = append(f.copies, d)
+	}
+}
+
+// lookAround reads one cluster: which Secrets are copies, and who consumes them.
+func (p *Procedure) lookAround(ctx context.Context, f *found, name string, secrets []string, only estate.ID) error {
+	c, err := open(p.s.Read, name)
+	if err != nil {
+		return err
+	}
+	known := p.namespaces(f, c)
+	external, err := listed(known, func(namespace string) ([]unstructured.Unstructured, error) {
+		return c.custom(ctx, externalSecrets, namespace)
+	})
+	if err != nil {
+		f.unread = append(f.unread, fmt.Sprintf("ExternalSecrets of cluster %s: %v", name, c.failure(err, "list ExternalSecrets")))
+	}
+	for i := range external {
+		p.external(f, name, &external[i], secrets)
+	}
+	f.copies = slices.DeleteFunc(f.copies, func(d *duplicate) bool {
+		if d.Cluster == name && d.Name == "" {
+			f.unread = append(f.unread, fmt.Sprintf("ExternalSecret %s/%s of cluster %s, which warroom.yaml names, was not found", d.Namespace, d.External, name))
+			return true
+		}
+		return false
+	})
+	classes, err := listed(known, func(namespace string) ([]unstructured.Unstructured, error) {
+		return c.custom(ctx, providerClasses, namespace)
+	})
+	if err != nil && !denied(err) { // who has none need not grant it
+		f.unread = append(f.unread, fmt.Sprintf("SecretProviderClasses of cluster %s: %v", name, c.failure(err, "list SecretProviderClasses")))
+	}
+	mounted := map[string]string{} // namespace/name of a class to the stored secret
+	for i := range classes {
+		if secret := p.provided(&classes[i], secrets); secret != "" {
+			mounted[classes[i].GetNamespace()+"/"+classes[i].GetName()] = secret
+			for _, s := range synced(&classes[i]) {
+				f.copies = append(f.copies, &duplicate{Secret: secret, Cluster: name, Namespace: classes[i].GetNamespace(), Name: s.name, Keys: s.keys, By: "SecretProviderClass " + classes[i].GetName() + " writes it"})
+			}
+		}
+	}
+	var all []*workload
+	for _, kind := range kinds {
+		whole, err := everywhere(known, func(namespace string) error {
+			some, err := c.workloads(ctx, kind, namespace, "")
+			all = append(all, some...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !whole && kind == deployment {
+			f.unread = append(f.unread, fmt.Sprintf("cluster %s outside the namespaces %s, which we may not list", name, list(known, 6)))
+		}
+	}
+	for _, w := range all {
+		p.match(f, name, w, mounted, only)
+	}
+	return p.look(ctx, f, c, all, only)
+}
+
+// namespaces are those of a cluster that warroom.yaml or the kubeconfig name.
+func (p *Procedure) namespaces(f *found, c *cluster) []string {
+	var out []string
+	for i := range p.s.Config.Components {
+		if a := p.s.Config.Components[i].Application; a != nil && a.Cluster == c.name {
+			if namespace, _, _, ok := split(a.Workload); ok {
+				out = append(out, namespace)
+			}
+		}
+	}
+	for _, d := range f.copies {
+		if d.Cluster == c.name {
+			out = append(out, d.Namespace)
+		}
+	}
+	if own := c.Namespace(); own != "" && own != "default" {
+		out = append(out, own)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// listed collects a list of all namespaces, or of those that are known.
+func listed[T any](known []string, read func(namespace string) ([]T, error)) (out []T, err error) {
+	_, err = everywhere(known, func(namespace string) error {
+		some, err := read(namespace)
+		out = append(out, some...)
+		return err
+	})
+	return out, err
+}
+
+// match makes a workload a member where it consumes a copy or a class.
+func (p *Procedure) match(f *found, cluster string, w *workload, mounted map[string]string, only estate.ID) {
+	var why, places []string
+	fixed := false
+	for _, u := range w.uses {
+		how := strings.Join(u.how, ", ")
+		if u.class {
+			if secret, ok := mounted[w.namespace+"/"+u.name]; ok {
+				why, fixed = append(why, fmt.Sprintf("it mounts SecretProviderClass %s, which brings %s", u.name, secret)), true
+			}
+			continue
+		}
+		for _, d := range f.copies {
+			if d.Cluster == cluster && d.Namespace == w.namespace && d.Name == u.name {
+				why = append(why, fmt.Sprintf("it uses Secret %s (%s); %s", u.name, how, d.By))
+				places, fixed = append(places, d.place()), fixed || u.fixed
+			}
+		}
+	}
+	i := slices.IndexFunc(f.members, func(m *member) bool {
+		return m.Cluster == cluster && m.Namespace == w.namespace && m.Kind == w.kind && m.Name == w.name
+	})
+	if i < 0 {
+		if len(why) == 0 || only != "" {
+			return
+		}
+		f.members = append(f.members, &member{Cluster: cluster, Namespace: w.namespace, Kind: w.kind, Name: w.name})
+		i = len(f.members) - 1
+	}
+	m := f.members[i]
+	m.at, m.Copies, m.Fixed = w, places, fixed
+	m.why = append(m.why, why...)
+}
+
+// look reads the pods of the namespaces in which there are members, and finds those
+// that nobody would restart.
+func (p *Procedure) look(ctx context.Context, f *found, c *cluster, all []*workload, only estate.ID) error {
+	for _, m := range f.members {
+		if m.Cluster != c.name {
+			continue
+		}
+		key := c.name + "/" + m.Namespace
+		if _, read := f.pods[key]; read {
+			continue
+		}
+		pods, err := c.pods(ctx, m.Namespace, nil)
+		if err != nil {
+			return err
+		}
+		f.pods[key] = pods
+		if only != "" {
+			continue
+		}
+		for i := range pods {
+			if len(pods[i].OwnerReferences) > 0 {
+				continue
+			}
+			for _, u := range usesOf(&pods[i].Spec) {
+				if slices.ContainsFunc(f.copies, func(d *duplicate) bool {
+					return d.Cluster == c.name && d.Namespace == m.Namespace && d.Name == u.name && !u.class
+				}) {
+					f.byHand = append(f.byHand, fmt.Sprintf("pod %s/%s uses Secret %s and belongs to no workload: kubectl -n %s delete pod %s, and make it anew", m.Namespace, pods[i].Name, u.name, m.Namespace, pods[i].Name))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// external makes the target of an ExternalSecret a copy, where it refers to one of the
+// secrets or warroom.yaml names it.
+func (p *Procedure) external(f *found, cluster string, o *unstructured.Unstructured, secrets []string) {
+	target, _, _ := unstructured.NestedString(o.Object, "spec", "target", "name")
+	target = cmp.Or(target, o.GetName())
+	every, _, _ := unstructured.NestedString(o.Object, "spec", "refreshInterval")
+	policy, _, _ := unstructured.NestedString(o.Object, "spec", "refreshPolicy")
+	frozen := policy == "CreatedOnce" || policy == "" && (every == "0" || every == "0s")
+	for _, secret := range secrets {
+		keys, whole := p.referred(o, secret)
+		by := f.copies[:0:0]
+		for _, d := range f.copies {
+			if d.Cluster == cluster && d.Namespace == o.GetNamespace() && d.External == o.GetName() && d.Secret == secret {
+				by = append(by, d)
+			}
+		}
+		if len(keys) == 0 && !whole && len(by) == 0 {
+			continue
+		}
+		if len(by) == 0 {
+			d := &duplicate{Secret: secret, Cluster: cluster, Namespace: o.GetNamespace(), External: o.GetName(), By: "ExternalSecret " + o.GetName() + " writes it"}
+			f.copies, by = append(f.copies, d), append(by, d)
+		}
+		for _, d := range by {
+			d.Name, d.Frozen = target, frozen
+			if len(d.Keys) == 0 && !whole {
+				d.Keys = keys
+			}
+		}
+	}
+}
+
+// referred are the keys that an ExternalSecret takes from a stored secret; whole where
+// it takes all of them.
+func (p *Procedure) referred(o *unstructured.Unstructured, secret string) (keys map[string]string, whole bool) {
+	is := func(ref map[string]any) (property string, ok bool) {
+		key, _ := ref["key"].(string)
+		version, _ := ref["version"].(string)
+		property, _ = ref["property"].(string)
+		return property, p.names(key, secret) && (version == "" || version == "AWSCURRENT")
+	}
+	data, _, _ := unstructured.NestedSlice(o.Object, "spec", "data")
+	keys = map[string]string{}
+	for _, d := range data {
+		one, _ := d.(map[string]any)
+		ref, _ := one["remoteRef"].(map[string]any)
+		key, _ := one["secretKey"].(string)
+		if property, ok := is(ref); ok && key != "" {
+			keys[key] = property
+		}
+	}
+	from, _, _ := unstructured.NestedSlice(o.Object, "spec", "dataFrom")
+	for _, d := range from {
+		one, _ := d.(map[string]any)
+		ref, _ := one["extract"].(map[string]any)
+		if _, ok := is(ref); ok {
+			whole = true
+		}
+	}
+	return keys, whole
+}
+
+// names reports whether a name in a cluster means a stored secret: by its name or ARN.
+func (p *Procedure) names(key, secret string) bool {
+	at, ok := p.stored[secret]
+	if !ok || key == "" {
+		return false
+	}
+	if key == at.ID {
+		return true
+	}
+	// An ARN ends in the name, a dash and six characters.
+	_, tail, isARN := strings.Cut(key, ":secret:")
+	return isARN && (tail == at.ID || len(tail) > 7 && tail[:len(tail)-7] == at.ID)
+}
+
+// provided is which of the secrets a SecretProviderClass brings; empty for none.
+func (p *Procedure) provided(o *unstructured.Unstructured, secrets []string) string {
+	text, _, _ := unstructured.NestedString(o.Object, "spec", "parameters", "objects")
+	var objects []map[string]any
+	if yaml.Unmarshal([]byte(text), &objects) != nil {
+		return ""
+	}
+	for _, one := range objects {
+		for _, key := range []string{"objectName", "secretPath"} {
+			name, _ := one[key].(string)
+			for _, secret := range secrets {
+				if p.names(name, secret) {
+					return secret
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// written is a Secret that a SecretProviderClass writes.
+type written struct {
+	name string
+	keys map[string]string
+}
+
+// synced are the Secrets that a SecretProviderClass writes beside its files. What of
+// the value their keys hold is told by files, which are not read: they are compared
+// by the keys that have the names of the JSON's.
+func synced(o *unstructured.Unstructured) []written {
+	var out []written
+	objects, _, _ := unstructured.NestedSlice(o.Object, "spec", "secretObjects")
+	for _, s := range objects {
+		one, _ := s.(map[string]any)
+		if name, _ := one["secretName"].(string); name != "" {
+			out = append(out, written{name: name})
+		}
+	}
+	return out
+}
