@@ -25,7 +25,11 @@ type Fold struct {
 
 // owned are the parts of the state that no State which was given out shares:
 // those may be written in place, the others are copied first.
-type owned struct{ roles, nodes, items, overrun, lessons, statuses, counts, measures, decisions, changes bool }
+type owned struct {
+	roles, nodes, items, overrun, lessons, statuses, counts, measures, decisions, changes, runs bool
+
+	run map[string]bool // by the id of a run: its maps
+}
 
 // State is the state now. What is applied later does not change it.
 func (f *Fold) State() *State {
@@ -65,7 +69,7 @@ func (f *Fold) Apply(e Event) {
 // incident.
 func (k Kind) work() bool {
 	switch k {
-	case KindConsole, KindJournal, KindClock, KindAck, KindReading, KindSensed, KindOverrun, KindUnreadable:
+	case KindConsole, KindJournal, KindClock, KindAck, KindReading, KindSensed, KindOverrun, KindUnreadable, KindIntent, KindOutcome, KindRun:
 		return false
 	}
 	return true
@@ -123,6 +127,18 @@ func (f *Fold) change(e Event) {
 		if _, told := s.Overrun[d.Phase]; !told && d.Phase != "" {
 			put(&s.Overrun, &f.own.overrun, d.Phase, e.At)
 		}
+	case Armed:
+		f.armed(e, d)
+	case Granted:
+		f.granted(e, d)
+	case Intent:
+		f.intent(e, d)
+	case Outcome:
+		f.outcome(e, d)
+	case RunEnded:
+		f.runEnded(e, d)
+	case ConsoleMoved:
+		f.console()
 	}
 }
 
@@ -225,7 +241,8 @@ func keep(list []Event, own *bool, e Event, most int) []Event {
 func kindOf(d Data) Kind {
 	switch d := d.(type) {
 	case Declared, SeverityChanged, RoleAssigned, Recovered, Closed, Reopened, NodeMoved, ItemMoved, Sensed, Assigned, Noted, Decided,
-		Updated, MeasureMoved, ReadingChanged, Overrun, ConsoleMoved, JournalMoved, ClockSet, Acked, Corrected:
+		Updated, MeasureMoved, ReadingChanged, Overrun, ConsoleMoved, JournalMoved, ClockSet, Acked, Corrected,
+		Armed, Granted, Intent, Outcome, RunEnded:
 		return d.kind()
 	}
 	return KindUnreadable

@@ -49,3 +49,10 @@ func (p *Plan) Changes() bool {
 	}
 	return false
 }
+
+// NeedsTyped reports whether the target's name must be typed to consent: where
+// something that is changed cannot be undone, or a reason is asked for. Any other
+// plan needs an explicit yes.
+func (p *Plan) NeedsTyped() bool {
+	return p.Changes() && (p.Irreversible != "" || p.NeedsReason != "")
+}
