@@ -117,7 +117,7 @@ db, kind: access} | flows[0].to: no component is called "db"; did you mean "lb"?
 		"api secret":         {"secret: prod/key", "secret: prod/kye", `prod/kye | components[5].external_api.secret: no stored secret is called "prod/kye"; did you mean "prod/key"?`},
 		"gateway token":      {"url: https://api.example.com\n", "url: https://api.example.com\n      token: {secret: prod/tok}\n", `prod/tok} | components[4].gateway.token.secret: no stored secret is called "prod/tok"; declared are prod/db, prod/key`},
 		"watches":            {"    access_monitor:\n", "    access_monitor: {watches: [gw, dd]}\n", `dd]} | components[7].access_monitor.watches[1]: no component is called "dd"; did you mean "db"?`},
-		"secret twice": {"- id: prod/key", "- id: prod/db", `prod/db | components[0].secrets_manager.secrets[1].id: "prod/db" is declared already, in line 19; expected each secret once; where two accounts have one of that name, give it another one with as
+		"secret twice": {"- id: prod/key", "- id: prod/db", `prod/db | components[0].secrets_manager.secrets[1].id: "prod/db" is declared already, in line 19; expected each secret once; where two stores have one of that name, give it another one with as
 prod/key | components[5].external_api.secret: no stored secret is called "prod/key"; declared are prod/db`},
 		"expiry":              {"expiry: rotation", "expiry: rotaton", `rotaton | components[0].expiry: found "rotaton"; expected valid_until, not_after, rotation or tag:KEY; did you mean "rotation"?`},
 		"expiry tag":          {"expiry: rotation", "expiry: 'tag:'", `'tag:' | components[0].expiry: found "tag:"; expected valid_until, not_after, rotation or tag:KEY; did you mean "tag:"?`},

@@ -125,12 +125,10 @@ func secretHint(key string) string {
 func (c *Config) inherit(doc *decode.Document) {
 	for i := range c.Components {
 		component := &c.Components[i]
-		if component.SecretsManager == nil {
-			continue
-		}
-		base := decode.Join(decode.Index("components", i), "secrets_manager")
-		for j := range component.SecretsManager.Secrets {
-			secret := &component.SecretsManager.Secrets[j]
+		block, kept := component.kept()
+		base := decode.Join(decode.Index("components", i), block)
+		for j := range kept {
+			secret := &kept[j]
 			at := decode.Index(decode.Join(base, "secrets"), j)
 			written := doc.Keys(at)
 			secret.Policy = inherited(secret.Policy, component.Policy, func(key string) bool { return slices.Contains(written, key) })

@@ -20,10 +20,8 @@ func (c *Config) Topology() *estate.Topology {
 	for i := range c.Components {
 		one := &c.Components[i]
 		t.Components = append(t.Components, c.component(one))
-		if one.SecretsManager == nil {
-			continue
-		}
-		for _, s := range one.SecretsManager.Secrets {
+		_, kept := one.kept()
+		for _, s := range kept {
 			own := s.Policy
 			if !c.inherited {
 				own = inherited(own, one.Policy, own.has)

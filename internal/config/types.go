@@ -165,6 +165,17 @@ func (s *StoredSecret) Called() string {
 	return s.ID
 }
 
+// kept are the stored secrets that a component keeps, and the block that lists them.
+func (c *Component) kept() (block string, secrets []StoredSecret) {
+	switch {
+	case c.SecretsManager != nil:
+		return "secrets_manager", c.SecretsManager.Secrets
+	case c.Vault != nil:
+		return "vault", c.Vault.Secrets
+	}
+	return "", nil
+}
+
 // Kind is the kind of c by the block it has; empty when it has none.
 func (c *Component) Kind() estate.Kind {
 	switch {

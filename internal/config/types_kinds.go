@@ -58,7 +58,7 @@ type SecretsManager struct {
 // component; Parse has filled them in.
 type StoredSecret struct {
 	ID   string `yaml:"id" req:"true" doc:"name or ARN"`
-	As   string `yaml:"as" doc:"how the rest of this file and the screen call it, where two accounts have one of that name; else its id"`
+	As   string `yaml:"as" doc:"how the rest of this file and the screen call it, where two stores have one of that name; else its id"`
 	Type string `yaml:"type" enum:"database,api_key,certificate,token" default:"database" doc:"what it unlocks"`
 	// Readers are names, ARNs and ranges; see ReaderRange.
 	Readers []string `yaml:"known_readers" doc:"who may read it: names of roles of its account, patterns of ARNs, address ranges; a read by others shows as unknown, and of ranges and names a read must fit one of each; besides these, rotation functions and warroom's own role are known"`

@@ -17,8 +17,10 @@ import (
 type validator struct {
 	doc        *decode.Document
 	c          *Config
-	components names // ids
-	secrets    names // ids of stored secrets
+	components names             // ids
+	apps       names             // ids of applications
+	secrets    names             // ids of stored secrets
+	kinds      map[string]string // what each of those unlocks
 	accounts   names
 	vaults     names
 	clusters   names
@@ -54,6 +56,7 @@ func validate(c *Config, doc *decode.Document) {
 	}
 	v.flows()
 	v.incident()
+	v.recovery()
 }
 
 func (v *validator) add(path, hint, format string, args ...any) {
@@ -168,19 +171,24 @@ func (v *validator) collect() {
 				v.add(at, "", "found %q; expected at most 64 letters, digits, dots, dashes and underscores, the first a letter or digit", brief(c.ID))
 			}
 		}
-		if c.SecretsManager == nil {
-			continue
+		if c.Application != nil && c.ID != "" {
+			v.apps.declare(c.ID, at)
 		}
-		for j, s := range c.SecretsManager.Secrets {
-			at := decode.Join(decode.Index(decode.Join(decode.Join(path, "secrets_manager"), "secrets"), j), "id")
+		block, kept := c.kept()
+		for j, s := range kept {
+			at := decode.Join(decode.Index(decode.Join(decode.Join(path, block), "secrets"), j), "id")
 			if s.ID == "" {
 				continue
 			}
 			if s.As != "" {
 				at = strings.TrimSuffix(at, "id") + "as"
 			}
+			if v.kinds == nil {
+				v.kinds = map[string]string{}
+			}
+			v.kinds[s.Called()] = s.Type
 			if first, twice := v.secrets.declare(s.Called(), at); twice {
-				v.add(at, "where two accounts have one of that name, give it another one with as", "%q is declared already, in line %d; expected each secret once", brief(s.Called()), v.doc.At(first).Line)
+				v.add(at, "where two stores have one of that name, give it another one with as", "%q is declared already, in line %d; expected each secret once", brief(s.Called()), v.doc.At(first).Line)
 			}
 		}
 	}

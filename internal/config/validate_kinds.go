@@ -25,11 +25,10 @@ func (v *validator) component(c *Component, path string) {
 	}
 	if s := c.SecretsManager; s != nil {
 		v.reference(at("secrets_manager", "account"), s.Account, v.accounts, "AWS account")
-		for i, one := range s.Secrets {
-			secret := decode.Index(at("secrets_manager", "secrets"), i)
-			v.expiry(decode.Join(secret, "expiry"), one.Expiry)
-			v.readers(decode.Join(secret, "known_readers"), one.Readers)
-		}
+	}
+	block, kept := c.kept()
+	for i := range kept {
+		v.stored(&kept[i], decode.Index(at(block, "secrets"), i), c)
 	}
 	if r := c.RotationFunction; r != nil {
 		v.reference(at("rotation_function", "account"), r.Account, v.accounts, "AWS account")
@@ -58,6 +57,7 @@ func (v *validator) component(c *Component, path string) {
 		v.scheduledJob(j, at("scheduled_job"))
 	}
 	if c.Vault != nil {
+		v.kvSecrets(c.Vault.Secrets, at("vault", "secrets"))
 		v.reference(at("vault", "cluster"), c.Vault.Cluster, v.vaults, "Vault cluster")
 		v.reference(at("vault", "compare_with"), c.Vault.Compare, v.vaults, "Vault cluster")
 		if c.Vault.Compare != "" && c.Vault.Compare == c.Vault.Cluster {
@@ -191,6 +191,9 @@ func (v *validator) balancer(b *Balancer, at string) {
 		if e.Key != "" && e.Certificate == "" {
 			v.add(decode.Join(one, "certificate"), "", "missing; expected the certificate that key belongs to")
 		}
+		if e.Renew != nil {
+			v.certificate(&e, decode.Join(one, "rotation"))
+		}
 		same := TLSEndpoint{Address: e.Address, ServerName: e.ServerName}
 		if seen[same] && e.Address != "" {
 			v.add(one, "", "the same address and server name are listed already")
@@ -227,6 +230,10 @@ func (v *validator) application(a *Application, at string) {
 	v.unique(decode.Join(at, "secrets"), a.Secrets)
 	v.reference(decode.Join(at, "connects_to"), a.Uses, v.components, "component")
 	v.unit(decode.Join(at, "unit"), a.Unit)
+	for i, id := range a.After {
+		v.reference(decode.Index(decode.Join(at, "restart_after"), i), id, v.apps, "application")
+	}
+	v.unique(decode.Join(at, "restart_after"), a.After)
 	if a.Retries != nil {
 		v.url(decode.Join(decode.Join(at, "retries"), "url"), a.Retries.URL)
 	}
