@@ -96,3 +96,10 @@ func (r *Run) Part(p plan.Part) { r.tell.part(p) }
 
 // Hold tells that something is kept, or with on false no longer, until the run ends.
 func (r *Run) Hold(h plan.Held, on bool) { r.tell.hold(h, on) }
+
+// Stopping reports whether the run was asked to stop before its next step: a step that
+// is only waiting ends then.
+func (r *Run) Stopping() bool {
+	asked, ok := r.tell.(interface{ stopAsked() bool })
+	return ok && asked.stopAsked()
+}
