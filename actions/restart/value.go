@@ -60,40 +60,29 @@ type holding struct {
 // holds reads the current version of a secret, past every cache: what was read a
 // moment before a rotation is not what is compared after it.
 func (p *Procedure) holds(ctx context.Context, secret string) (holding, error) {
-	where, ok := p.stored[secret]
-	if !ok {
-		return holding{}, &estate.Failure{Kind: estate.Misconfigure, Doing: "read secret " + secret, Detail: "no store in warroom.yaml lists it", Next: "list it where it is stored"}
-	}
-	if where.account == "" {
-		vault, err := p.s.Read.Vault(where.cluster)
-		if err != nil {
-			return holding{}, err
-		}
-		bounded, cancel := context.WithTimeout(ctx, 2*p.limit())
-		defer cancel()
-		v, err := vault.Value(bounded, where.ID, estate.StageCurrent)
-		if err != nil {
-			return holding{}, err
-		}
-		// A version of a KV engine is current from when it is made.
-		return holding{version: v.VersionID, changed: v.Created, field: v.Field, text: v.Text}, nil
-	}
-	account, err := p.s.Read.AWS(where.account)
-	if err != nil {
-		return holding{}, err
-	}
 	bounded, cancel := context.WithTimeout(ctx, 2*p.limit())
 	defer cancel()
-	v, err := account.Value(bounded, where.ID, estate.StageCurrent)
+	v, err := p.s.Read.StoredFresh(bounded, secret, estate.StageCurrent)
 	if err != nil {
 		return holding{}, err
 	}
 	out := holding{version: v.VersionID, field: v.Field, text: v.Text}
-	if services, err := account.Services(bounded); err == nil {
-		// Without it nothing is skipped by the clock, which is the safe side.
-		if d, err := services.SecretsManager.DescribeSecret(bounded, &secretsmanager.DescribeSecretInput{SecretId: aws.String(where.ID)}); err == nil {
-			out.changed = aws.ToTime(d.LastChangedDate).UTC()
-		}
+	where := p.stored[secret]
+	if where.cluster != "" {
+		out.changed = v.Created // a version of a KV engine is current from when it is made
+		return out, nil
+	}
+	// Without it nothing is skipped by the clock, which is the safe side.
+	account, err := p.s.Read.AWS(where.account)
+	if err != nil {
+		return out, nil
+	}
+	services, err := account.Services(bounded)
+	if err != nil {
+		return out, nil
+	}
+	if d, err := services.SecretsManager.DescribeSecret(bounded, &secretsmanager.DescribeSecretInput{SecretId: aws.String(where.ID)}); err == nil {
+		out.changed = aws.ToTime(d.LastChangedDate).UTC()
 	}
 	return out, nil
 }
