@@ -213,10 +213,18 @@ func (r *running) verify(i int, w *work, note string) (ending, bool) {
 	return ending{}, true
 }
 
-// halted ends a run on purpose, with its step done.
+// halted ends a run on purpose. The step is done, so that who resumes goes on behind
+// it; but one that ended because it was told to stop is done again then.
 func (r *running) halted(i int, w *work, halt *Halt) ending {
 	why, next := r.e.text(halt.Why), r.e.text(halt.Next)
-	if err := r.outcome(i, w, plan.Done, why, next); err != nil {
+	state := plan.Done
+	if r.stopAsked() || w.undo {
+		state = plan.Broken
+		if effect, _ := r.e.probe(r.ctx, w, r.run); effect == plan.NotDone && !w.undo {
+			state = plan.Failed
+		}
+	}
+	if err := r.outcome(i, w, state, why, next); err != nil {
 		return r.unwritten(i, w, err, true)
 	}
 	return ending{state: plan.RunStopped, detail: why, next: next}

@@ -273,7 +273,10 @@ func measuresOf(p *prepared) (out []plan.Measure) {
 
 // probe looks whether a step took effect. What cannot be looked at is unclear.
 func (e *Engine) probe(ctx context.Context, w *work, r *Run) (effect plan.Effect, found string) {
-	if w.step.Probe == nil {
+	switch {
+	case w.step.Probe == nil && !w.change:
+		return plan.NotDone, "it changes nothing"
+	case w.step.Probe == nil:
 		return plan.Unclear, "nothing tells"
 	}
 	ctx, end := e.reading(ctx)
