@@ -28,10 +28,13 @@ func (t Target) System() string { return "postgres:" + t.Place() }
 func Targets(cfg *config.Config, secret string) (primary *Target, replicas []Target) {
 	for i := range cfg.Components {
 		c := &cfg.Components[i]
-		if c.Postgres == nil || c.Postgres.Secret != secret {
+		if c.Postgres == nil || !c.Postgres.LogsIn(secret) {
 			continue
 		}
 		t := Target{ID: estate.ID(c.ID), Name: c.Name, Postgres: *c.Postgres}
+		if c.Postgres.Secret != secret {
+			t.Secret, t.User = secret, "" // the user that is configured is the other secret's
+		}
 		switch {
 		case c.Postgres.Role == "replica":
 			replicas = append(replicas, t)

@@ -151,7 +151,7 @@ prod/key | components[5].external_api.secret: no stored secret is called "prod/k
 		"timer ending":        {"    vault: {cluster: v1}\n", "    scheduled_job: {timer: a/b}\n", `a/b} | components[6].scheduled_job.timer: found "a/b"; expected the name of a timer, which ends in .timer`},
 		"balancer of a type":  {"      endpoints:\n        - address: www.example.com:443\n", "      account: main\n      load_balancer: [x]\n", `load_balancer: [x] | components[3].balancer.load_balancer: found a list; expected text`},
 		"header":              {"      secret: prod/key\n", "      secret: prod/key\n      header: 'X Key:'\n", `'X Key:' | components[5].external_api.header: found "X Key:"; expected the name of an HTTP header`},
-		"password":            {"      secret: prod/db\n", "      secret: prod/db\n      password: canary\n", `password: canary | components[1].postgres.password: unknown key; expected one of host, port, database, role, sslmode, ca_cert, secret, user, monitor, service; secrets are named here, not written: store it, and name it in a secrets_manager block; if this was a real one, rotate it`},
+		"password":            {"      secret: prod/db\n", "      secret: prod/db\n      password: canary\n", `password: canary | components[1].postgres.password: unknown key; expected one of host, port, database, role, sslmode, ca_cert, secret, user, monitor, other_secrets, service; secrets are named here, not written: store it, and name it in a secrets_manager block; if this was a real one, rotate it`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(small, c.old) {

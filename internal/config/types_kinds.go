@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Field names a field of a stored secret, where a whole secret is not meant.
 type Field struct {
 	Secret string `yaml:"secret" req:"true" doc:"id of a stored secret"`
@@ -90,7 +92,14 @@ type Postgres struct {
 	Secret   string `yaml:"secret" req:"true" doc:"id of the stored secret whose current, pending and previous password is tried"`
 	User     string `yaml:"user" doc:"role to log in as; else the secret's username"`
 	Monitor  string `yaml:"monitor" doc:"id of a stored secret of a role in pg_monitor, for roles, connections and lag; else the application's own login"`
-	Service  string `yaml:"service" doc:"name in the libpq service file for the monitoring login, in place of monitor"`
+	// Others are rotated here and not probed.
+	Others  []string `yaml:"other_secrets" doc:"ids of other stored secrets whose users log in here; their passwords are changed on this server, and their logins are not probed"`
+	Service string   `yaml:"service" doc:"name in the libpq service file for the monitoring login, in place of monitor"`
+}
+
+// LogsIn reports whether a stored secret is of a role of this server.
+func (p *Postgres) LogsIn(secret string) bool {
+	return p.Secret == secret || p.Monitor == secret || slices.Contains(p.Others, secret)
 }
 
 // ExternalAPI is somebody else's API, reached with a key.

@@ -211,6 +211,9 @@ func (v *validator) postgres(p *Postgres, at string) {
 	}
 	v.reference(decode.Join(at, "secret"), p.Secret, v.secrets, "stored secret")
 	v.reference(decode.Join(at, "monitor"), p.Monitor, v.secrets, "stored secret")
+	for i, other := range p.Others {
+		v.reference(decode.Index(decode.Join(at, "other_secrets"), i), other, v.secrets, "stored secret")
+	}
 	if p.Monitor != "" && p.Service != "" {
 		v.add(decode.Join(at, "service"), "", "there are two monitoring logins, monitor and service; expected one")
 	}

@@ -187,7 +187,7 @@ func (v *validator) database(d *DatabaseRotation, at, own string) {
 // served reports whether a database takes the credentials of a secret.
 func (v *validator) served(secret string) bool {
 	return slices.ContainsFunc(v.c.Components, func(c Component) bool {
-		return c.Postgres != nil && (c.Postgres.Secret == secret || c.Postgres.Monitor == secret)
+		return c.Postgres != nil && c.Postgres.LogsIn(secret)
 	})
 }
 

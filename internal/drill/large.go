@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -90,11 +91,11 @@ func buildLarge(w *World) error {
 
 // makeStore makes the secrets, all on one function and one key.
 func (l *large) makeStore() error {
-	id, secret := l.awsKey()
-	l.aws = awssim.New(awssim.Options{
-		Region: region, Account: account, Seed: l.seed, Clock: l.now,
-		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
-	})
+	credentials, err := l.credentials()
+	if err != nil {
+		return err
+	}
+	l.aws = awssim.New(awssim.Options{Region: region, Account: account, Seed: l.seed, Clock: l.now, Credentials: credentials})
 	l.aws.AddKey(awssim.Key{ID: l.uuid("kms key"), Alias: keyAlias, Created: l.ago(400 * day), Rotation: true, PeriodDays: 90, NextRotation: l.began.Add(keyRotation)})
 	l.aws.AddFunction(awssim.Function{Name: largeFunction, Timeout: lambdaTimeout, LastModified: l.ago(200 * day), Policy: l.aws.InvokePolicy(largeFunction)})
 	draw := l.source("large estate")
@@ -129,7 +130,7 @@ func (l *large) makeLargeVault() error {
 	})
 	l.vault.Mount(vaultsim.Mount{Path: "secret/", Type: "kv", Version: 2})
 	l.vault.AddAudit(vaultsim.Audit{Path: "file/", Type: "file", Options: map[string]string{"file_path": "/var/log/vault/audit.log"}})
-	if err := l.vault.SetPolicy("warroom-read", vaultPolicy); err != nil {
+	if err := errors.Join(l.vault.SetPolicy("warroom-read", vaultPolicy), l.vault.SetPolicy("warroom-act", vaultActPolicy)); err != nil {
 		return err
 	}
 	paths := make([]string, largeSecrets)
@@ -137,8 +138,7 @@ func (l *large) makeLargeVault() error {
 		paths[i] = strings.TrimPrefix(largeName(i), "prod/")
 	}
 	l.vault.AddSecrets("secret/", l.written(l.source("vault tree"), paths))
-	token := l.vault.AddToken(vaultsim.Token{ID: l.vaultToken(fileVaultToken), Name: "token-warroom", Policies: []string{"warroom-read"}, Created: l.ago(vaultToken), TTL: 32 * day})
-	if err := l.write(fileVaultToken, []byte(token+"\n")); err != nil {
+	if err := l.vaultFiles(l.vault, fileVaultToken, fileVaultPrimaryAct, ""); err != nil {
 		return err
 	}
 	l.web(srvVault, l.vault.Node(0), true)
@@ -174,9 +174,9 @@ func (w *World) largeConfig() string {
 	quote := func(file string) string { return strconv.Quote(w.file(file)) }
 	line("# The estate of the drill large-estate: everything in it is simulated on this\n# machine.\n")
 	line("version: 1\nenvironment: production\ndrill: large-estate\n")
-	line("aws:\n  - name: main\n    region: %s\n    profile: drill\n    shared_files: [%s, %s]\n    endpoint: http://%s\n", region, quote(fileAWSConfig), quote(fileAWSCredentials), w.address(srvAWS))
-	line("vaults:\n  - {name: main, address: %q, ca_cert: %s, token_file: %s}\n", "https://"+w.address(srvVault), quote(fileCA), quote(fileVaultToken))
-	line("kubernetes:\n  - {name: main, kubeconfig: %s}\n", quote(fileKubeconfig))
+	line("aws:\n  - name: main\n    region: %s\n    profile: drill\n    shared_files: [%s, %s]\n    endpoint: http://%s\n    act: {profile: drill-act}\n", region, quote(fileAWSConfig), quote(fileAWSCredentials), w.address(srvAWS))
+	line("vaults:\n  - {name: main, address: %q, ca_cert: %s, token_file: %s, act: {token_file: %s}}\n", "https://"+w.address(srvVault), quote(fileCA), quote(fileVaultToken), quote(fileVaultPrimaryAct))
+	line("kubernetes:\n  - {name: main, kubeconfig: %s, act: {context: %s}}\n", quote(fileKubeconfig), kubeActor)
 	line("components:")
 	line("  - id: load-balancer\n    name: Load Balancer\n    plane: edge\n    subtitle: SSL certificates\n    expiry: not_after\n    balancer:\n      renewal: manual\n      ca_cert: %s\n      endpoints: [{address: %q, server_name: api.company.com}]\n", quote(fileCA), w.address(srvBalancer))
 	line("  - id: secrets-manager\n    name: Secrets Manager\n    plane: service\n    group: Secret Management\n    expiry: rotation\n    secrets_manager:\n      account: main\n      secrets:")

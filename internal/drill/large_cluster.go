@@ -14,12 +14,15 @@ import (
 // few releases on.
 func (l *large) makeCluster() error {
 	l.cluster = kubesim.New(kubesim.Options{Clock: l.now, Seed: l.seed})
-	rules, err := readerRules()
+	rules, err := rulesOf(kubernetesRole)
 	if err != nil {
 		return err
 	}
 	l.cluster.AddUser(kubesim.User{Name: "warroom", Rules: rules}, l.kubeToken("warroom"))
 	l.cluster.AddUser(kubesim.User{Name: kubeOperator, Groups: []string{"system:masters"}}, l.kubeToken(kubeOperator))
+	if err := l.addActor(l.cluster); err != nil {
+		return err
+	}
 	l.cluster.Past(l.ago(kubeAge))
 	l.cluster.Build()
 	for i := range largeServices {

@@ -2,7 +2,6 @@ package drill
 
 import (
 	_ "embed"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -129,7 +128,7 @@ func rotationConfig(w *World) []byte {
 		"${AWS_CONFIG}", quote(fileAWSConfig), "${AWS_CREDENTIALS}", quote(fileAWSCredentials),
 		"${CA}", quote(fileCA), "${CERT}", quote(fileCert), "${KEY}", quote(fileKey),
 		"${AWS}", w.address(srvAWS), "${PRIMARY}", strconv.Itoa(w.port(srvPrimary)), "${REPLICA}", strconv.Itoa(w.port(srvReplica)),
-		"${GATEWAY}", w.address(srvGateway), "${ISSUER}", w.address(srvIssuer), "${BALANCER}", w.address(srvBalancer), "${EXTERNAL}", w.address(srvExternal),
+		"${GATEWAY}", w.address(srvGateway), "${ISSUER}", w.address(srvIssuer), "${BALANCER}", w.address(srvBalancer), "${EXTERNAL}", w.address(srvExternal), "${PAYING}", w.address(srvPaying),
 		"${USERS}", w.address(srvUsers), "${PAYMENT}", w.address(srvPayment), "${ANALYTICS}", w.address(srvAnalytics),
 	)...).Replace(dbRotationConfig))
 }
@@ -141,6 +140,8 @@ func rotationEnv(w *World) []string {
 		"AWS_ACCESS_KEY_ID=" + id,
 		"AWS_SECRET_ACCESS_KEY=" + secret,
 		"AWS_DEFAULT_REGION=" + region,
+		"AWS_CONFIG_FILE=" + w.file(fileAWSConfig), // for the profile that may change things
+		"AWS_SHARED_CREDENTIALS_FILE=" + w.file(fileAWSCredentials),
 		"AWS_EC2_METADATA_DISABLED=true",
 		"PGHOST=127.0.0.1",
 		"PGPORT=" + strconv.Itoa(w.port(srvPrimary)),
@@ -190,11 +191,11 @@ func buildRotation(w *World) error {
 }
 
 func makeRotation(w *World) (*estate, error) {
-	id, secret := w.awsKey()
-	e := &estate{World: w, aws: awssim.New(awssim.Options{
-		Region: region, Account: account, Seed: w.seed, Clock: w.now,
-		Credentials: map[string]awssim.Credential{id: {SecretKey: secret, Principal: "arn:aws:iam::" + account + ":user/warroom"}},
-	})}
+	credentials, err := w.credentials()
+	if err != nil {
+		return nil, err
+	}
+	e := &estate{World: w, aws: awssim.New(awssim.Options{Region: region, Account: account, Seed: w.seed, Clock: w.now, Credentials: credentials})}
 	e.kube = e.newKube()
 	// The cluster's story takes the longest, and what comes after it waits for
 	// nothing in it.
@@ -243,15 +244,14 @@ func (e *estate) makeCertificates() (err error) {
 	if err != nil {
 		return err
 	}
-	id, secret := e.awsKey()
+	awsConfig, awsCredentials := e.awsFiles()
 	for _, f := range []struct {
 		name string
 		data []byte
 	}{
 		{fileCA, e.pki.pem()}, {fileCert, certificate}, {fileKey, key},
 		{fileService, []byte("[drill]\n")},
-		{fileAWSConfig, []byte("[profile drill]\nregion = " + region + "\n")},
-		{fileAWSCredentials, fmt.Appendf(nil, "[drill]\naws_access_key_id = %s\naws_secret_access_key = %s\n", id, secret)},
+		{fileAWSConfig, awsConfig}, {fileAWSCredentials, awsCredentials},
 	} {
 		if err := e.write(f.name, f.data); err != nil {
 			return err

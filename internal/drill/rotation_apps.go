@@ -53,7 +53,7 @@ func (e *estate) makeApps() error {
 	e.web(srvPayment, edge.Health(func() edge.Report {
 		payment := e.inUse(payment)
 		r := payment.report(e.ago(synced))
-		if code := e.paying.Judge(stringField(payment.value, "api_key")); code != http.StatusOK {
+		if code := e.paying.Use(stringField(payment.value, "api_key")); code != http.StatusOK {
 			r.Status, r.Connection, r.Error = "failed", "failed", "the payment API answers "+http.StatusText(code)
 		}
 		return r

@@ -137,7 +137,7 @@ func TestTheEntrance(t *testing.T) {
 	if left := time.Until(aws.ToTime(d.Certificate.NotAfter)); left < 12*day || left > 13*day || d.Certificate.Type != "IMPORTED" || !slices.Contains(d.Certificate.InUseBy, aws.ToString(lb.LoadBalancers[0].LoadBalancerArn)) {
 		t.Errorf("certificate %+v", d.Certificate)
 	}
-	got, err := acm.NewFromConfig(cfg).GetCertificate(t.Context(), &acm.GetCertificateInput{CertificateArn: arn})
+	got, err := acm.NewFromConfig(actConfig(w)).GetCertificate(t.Context(), &acm.GetCertificateInput{CertificateArn: arn})
 	disk, err2 := os.ReadFile(w.file(fileCert))
 	if err != nil || err2 != nil {
 		t.Fatal(err, err2)

@@ -15,11 +15,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/yaml"
 
 	"warroom/internal/drill/kubesim"
 	"warroom/internal/drill/pgsim"
@@ -86,12 +84,15 @@ func (e *estate) newKube() *kube {
 // nobody did since its password was rotated.
 func (e *estate) makeKubernetes() error {
 	k := e.kube
-	rules, err := readerRules()
+	rules, err := rulesOf(kubernetesRole)
 	if err != nil {
 		return err
 	}
 	k.AddUser(kubesim.User{Name: "warroom", Rules: rules}, e.kubeToken("warroom"))
 	k.AddUser(kubesim.User{Name: kubeOperator, Groups: []string{"system:masters"}}, e.kubeToken(kubeOperator))
+	if err := e.addActor(k.Sim); err != nil {
+		return err
+	}
 	k.OnFetch(e.fetchSecret)
 	k.OnHealth(e.podHealth)
 	k.OnLogs(e.podLogs)
@@ -148,19 +149,6 @@ func (e *estate) makeKubernetes() error {
 	e.run(func() { k.Run(stop) }, sync.OnceFunc(func() { close(stop) }))
 	e.web(srvKubernetes, k, true)
 	return nil
-}
-
-// readerRules are the rules of the reader's role, in the form of the simulation.
-func readerRules() ([]kubesim.Rule, error) {
-	var role rbacv1.Role
-	if err := yaml.UnmarshalStrict(kubernetesRole, &role); err != nil {
-		return nil, fmt.Errorf("read the role of the drill's Kubernetes user: %w", err)
-	}
-	var out []kubesim.Rule
-	for _, r := range role.Rules {
-		out = append(out, kubesim.Rule{Verbs: r.Verbs, Groups: r.APIGroups, Resources: r.Resources, Names: r.ResourceNames, Namespaces: []string{role.Namespace}})
-	}
-	return out, nil
 }
 
 // fetchSecret is where ExternalSecrets get a field of a stored secret: the
@@ -231,7 +219,7 @@ func (e *estate) podHealth(p kubesim.Pod) kubesim.Health {
 			return kubesim.Health{Failing: true, Message: "HTTP probe failed with statuscode: 503"}
 		}
 	case "payment-service":
-		if !story && e.paying.Judge(value) != http.StatusOK {
+		if !story && e.paying.Use(value) != http.StatusOK {
 			return kubesim.Health{Failing: true, Message: "HTTP probe failed with statuscode: 503"}
 		}
 	}
@@ -299,28 +287,22 @@ func (w *World) kubeToken(user string) string { return w.text("kubernetes token 
 
 // kubeconfig has a context for each user; the reader's is the current one.
 func (w *World) kubeconfig() []byte {
-	return fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-current-context: %[1]s
-clusters:
-  - name: %[1]s
-    cluster: { server: "https://%[2]s", certificate-authority: %[3]s }
-contexts:
-  - name: %[1]s
-    context: { cluster: %[1]s, user: warroom, namespace: %[4]s }
-  - name: %[1]s-%[5]s
-    context: { cluster: %[1]s, user: %[5]s, namespace: %[4]s }
-users:
-  - name: warroom
-    user: { token: %[6]s }
-  - name: %[5]s
-    user: { token: %[7]s }
-`, kubeCluster, w.address(srvKubernetes), fileCA, kubeNamespace, kubeOperator, w.kubeToken("warroom"), w.kubeToken(kubeOperator))
+	out := fmt.Appendf(nil, "apiVersion: v1\nkind: Config\ncurrent-context: %[1]s\nclusters:\n  - name: %[1]s\n    cluster: { server: \"https://%[2]s\", certificate-authority: %[3]s }\ncontexts:\n",
+		kubeCluster, w.address(srvKubernetes), fileCA)
+	users := []struct{ context, user string }{{kubeCluster, reader}, {kubeActor, actor}, {kubeCluster + "-" + kubeOperator, kubeOperator}}
+	for _, u := range users {
+		out = fmt.Appendf(out, "  - name: %s\n    context: { cluster: %s, user: %s, namespace: %s }\n", u.context, kubeCluster, u.user, kubeNamespace)
+	}
+	out = append(out, "users:\n"...)
+	for _, u := range users {
+		out = fmt.Appendf(out, "  - name: %[1]s\n    user: { token: %[2]s }\n", u.user, w.kubeToken(u.user))
+	}
+	return out
 }
 
 // kubeConfig fills the cluster into the world's warroom.yaml.
 func (w *World) kubeConfig() []string {
-	return []string{"${KUBECONFIG}", fmt.Sprintf("%q", w.file(fileKubeconfig)), "${KUBE}", kubeCluster}
+	return []string{"${KUBECONFIG}", fmt.Sprintf("%q", w.file(fileKubeconfig)), "${KUBE}", kubeCluster, "${KUBE_ACT}", kubeActor}
 }
 
 // kubeEnv is the environment of kubectl.

@@ -31,8 +31,11 @@ func readersOf(t *testing.T, name string) []string {
 	})
 	<-w.Ready()
 	c, err := config.Parse("warroom.yaml", w.Config())
-	if err != nil || c.Drill != name {
-		t.Fatalf("the configuration is of %q, %v", c.Drill, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Drill != name {
+		t.Fatalf("the configuration is of %q", c.Drill)
 	}
 	for _, s := range c.Components {
 		if s.SecretsManager == nil {

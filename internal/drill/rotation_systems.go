@@ -32,6 +32,8 @@ func (e *estate) makePostgres() error {
 	e.postgres = c
 	c.SetRole(pgsim.Role{Name: "monitoring", CanLogin: true, Monitor: true, ConnLimit: 10})
 	c.SetPassword("monitoring", e.password("monitoring"))
+	c.SetRole(pgsim.Role{Name: breakGlass, CanLogin: true, Superuser: true, ConnLimit: 3})
+	c.SetPassword(breakGlass, e.password("break glass"))
 	c.SetPassword("analytics_user", e.password("analytics previous"))
 	e.makeVaultUsers(c)
 	at(rotatedOnce)
@@ -73,6 +75,9 @@ func (e *estate) makePostgres() error {
 	return nil
 }
 
+// breakGlass is a superuser for emergencies.
+const breakGlass = "break_glass"
+
 func (e *estate) password(of string) string { return e.text("password "+of, 32) }
 
 // makeEdge starts the gateway with its issuer, the load balancer and the APIs of
@@ -89,6 +94,17 @@ func (e *estate) makeEdge() (err error) {
 	e.external.Accept("production", e.apiKey("external current"))
 	e.paying = &edge.Provider{Limit: 600, Window: time.Minute, Now: e.now}
 	e.paying.Accept("production", e.apiKey("payment current"))
+	// Their keys are managed with credentials of the company's own. The payment
+	// provider allows a third key, for emergencies, and knows a request again.
+	for _, p := range []struct {
+		*edge.Provider
+		name string
+	}{{e.external, "external"}, {e.paying, "payment"}} {
+		p.Admin = e.text(p.name+" admin", 40)
+		p.Mint = func(n int) string { return e.apiKey(fmt.Sprintf("%s made %d", p.name, n)) }
+	}
+	e.paying.Replay, e.paying.Most = true, 3
+	e.paying.Accept("backup", e.apiKey("payment backup"))
 
 	e.web(srvIssuer, e.issuer, true)
 	e.traffic = &traffic{crisis{began: e.ago(tokenEnded)}}
@@ -164,7 +180,11 @@ func (e *estate) makeSecrets() error {
 		return err
 	}
 	key := func(which, server string) string {
-		return object("api_key", e.apiKey(which), "endpoint", "https://"+e.address(server))
+		return object("api_key", e.apiKey(which), "key_id", edge.KeyID("production", e.apiKey(which)), "endpoint", "https://"+e.address(server))
+	}
+	// kept is a secret that nothing rotates.
+	kept := func(name, description, what, value string) awssim.Secret {
+		return awssim.Secret{Name: name, Description: description, Tags: tags("warroom"), Versions: []awssim.Version{version(what, "current", 40*day, value, "AWSCURRENT")}}
 	}
 	accessed := e.ago(0)
 	for _, s := range []awssim.Secret{
@@ -189,6 +209,11 @@ func (e *estate) makeSecrets() error {
 			Name: "prod/db/monitoring", Description: "a role in pg_monitor, for the war room", Tags: tags("warroom"),
 			Versions: []awssim.Version{version("monitoring", "current", 40*day, login("monitoring", e.password("monitoring"), srvPrimary), "AWSCURRENT")},
 		},
+		kept("prod/db/superuser", "a superuser of the production database, for emergencies", "superuser", login(breakGlass, e.password("break glass"), srvPrimary)),
+		kept("prod/api/external-admin", "manages the keys of the external API", "external admin", object("token", e.external.Admin)),
+		kept("prod/api/payment-admin", "manages the keys of the payment API", "payment admin", object("token", e.paying.Admin)),
+		kept("prod/api/payment-backup", "a second key of the payment API, for emergencies", "payment backup",
+			object("api_key", e.apiKey("payment backup"), "key_id", edge.KeyID("backup", e.apiKey("payment backup")))),
 		e.rotatedKey("prod/api/external", "integrations",
 			version("external", "previous", keysRotated+90*day, key("external previous", srvExternal), "AWSPREVIOUS"),
 			version("external", "current", keysRotated, key("external current", srvExternal), "AWSCURRENT")),

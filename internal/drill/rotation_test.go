@@ -36,6 +36,14 @@ func awsConfig(w *World) aws.Config {
 	}
 }
 
+// actConfig is awsConfig as whoever may change things.
+func actConfig(w *World) aws.Config {
+	id, secret := w.actKey()
+	c := awsConfig(w)
+	c.Credentials = credentials.NewStaticCredentialsProvider(id, secret, "")
+	return c
+}
+
 // roots trusts the world's CA file alone.
 func roots(t *testing.T, w *World) *tls.Config {
 	t.Helper()
@@ -293,7 +301,7 @@ func TestRepairsShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sm := secretsmanager.NewFromConfig(awsConfig(e.World))
+	sm := secretsmanager.NewFromConfig(actConfig(e.World))
 	text, _ := json.Marshal(map[string]string{"token": token})
 	if _, err := sm.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("prod/edge/gateway-token"), SecretString: aws.String(string(text))}); err != nil {
 		t.Fatal(err)
@@ -338,7 +346,7 @@ func TestAttemptsGoOnWhileStuck(t *testing.T) {
 	if want := e.began.Add(attemptEvery); !next.Equal(want) || logged() != 2 {
 		t.Errorf("the attempt that was due: next %v, want %v, %d logged", next, want, logged())
 	}
-	if _, err := secretsmanager.NewFromConfig(awsConfig(e.World)).CancelRotateSecret(t.Context(), &secretsmanager.CancelRotateSecretInput{SecretId: aws.String("prod/db/postgres")}); err != nil {
+	if _, err := secretsmanager.NewFromConfig(actConfig(e.World)).CancelRotateSecret(t.Context(), &secretsmanager.CancelRotateSecretInput{SecretId: aws.String("prod/db/postgres")}); err != nil {
 		t.Fatal(err)
 	}
 	if e.tick(e.began); logged() != 2 {

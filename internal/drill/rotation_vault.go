@@ -2,6 +2,7 @@ package drill
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -140,10 +141,13 @@ func (e *estate) makeVault() error {
 		v.Mount(m)
 	}
 	v.AddAudit(vaultsim.Audit{Path: "file/", Type: "file", Options: map[string]string{"file_path": "/var/log/vault/audit.log"}})
-	if err := v.SetPolicy("warroom-read", vaultPolicy); err != nil {
+	if err := errors.Join(v.SetPolicy("warroom-read", vaultPolicy), v.SetPolicy("warroom-act", vaultActPolicy)); err != nil {
 		return err
 	}
 	e.fillVault()
+	if err := e.makeCopies(); err != nil {
+		return err
+	}
 	v.AddDatabase(vaultsim.Database{
 		Mount: "database/", Name: databaseName, URL: "postgresql://{{username}}:{{password}}@db.company.com:5432/" + databaseName + "?sslmode=verify-full",
 		Username: vaultRoot, Password: e.password("vault root"), Allowed: []string{"*"}, Hashing: "scram-sha-256",
@@ -162,11 +166,11 @@ func (e *estate) makeVault() error {
 		Clock: e.now, Seed: e.seed + 1, Name: "company-secondary", License: license, Nodes: nodes(vaultSecondaryNodes),
 		Began: e.ago(300 * day), Active: e.ago(33*day + 5*time.Hour), Primary: v, Lag: vaultLag,
 	})
-	for file, c := range map[string]*vaultsim.Cluster{fileVaultPrimary: v, fileVaultSecondary: e.vaultSecondary} {
-		token := c.AddToken(vaultsim.Token{ID: e.vaultToken(file), Name: "token-warroom", Policies: []string{"warroom-read"}, Created: e.ago(vaultToken), TTL: 32 * day})
-		if err := e.write(file, []byte(token+"\n")); err != nil {
-			return err
-		}
+	if err := errors.Join(
+		e.vaultFiles(v, fileVaultPrimary, fileVaultPrimaryAct, fileVaultPrimaryShares),
+		e.vaultFiles(e.vaultSecondary, fileVaultSecondary, fileVaultSecondaryAct, fileVaultSecondaryShares),
+	); err != nil {
+		return err
 	}
 	if err := e.write(fileVaultAdmin, []byte(v.RootToken()+"\n")); err != nil {
 		return err
@@ -206,8 +210,21 @@ func (w *World) vaultExamples() []string {
 
 // vaultConfig fills the clusters into the world's warroom.yaml.
 func (w *World) vaultConfig() []string {
-	return []string{
-		"${VAULT_PRIMARY}", "https://" + w.address(vaultPrimaryNodes[0]), "${VAULT_PRIMARY_TOKEN}", fmt.Sprintf("%q", w.file(fileVaultPrimary)),
-		"${VAULT_SECONDARY}", "https://" + w.address(vaultSecondaryNodes[0]), "${VAULT_SECONDARY_TOKEN}", fmt.Sprintf("%q", w.file(fileVaultSecondary)),
+	var out []string
+	for _, c := range []struct {
+		name             string
+		nodes            []string
+		token, actTokens string
+	}{
+		{"PRIMARY", vaultPrimaryNodes, fileVaultPrimary, fileVaultPrimaryAct}, {"SECONDARY", vaultSecondaryNodes, fileVaultSecondary, fileVaultSecondaryAct},
+	} {
+		var nodes []string
+		for _, n := range c.nodes {
+			nodes = append(nodes, fmt.Sprintf("%q", "https://"+w.address(n)))
+		}
+		out = append(out,
+			"${VAULT_"+c.name+"}", "https://"+w.address(c.nodes[0]), "${VAULT_"+c.name+"_NODES}", strings.Join(nodes, ", "),
+			"${VAULT_"+c.name+"_TOKEN}", fmt.Sprintf("%q", w.file(c.token)), "${VAULT_"+c.name+"_ACT}", fmt.Sprintf("%q", w.file(c.actTokens)))
 	}
+	return out
 }

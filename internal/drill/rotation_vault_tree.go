@@ -78,6 +78,25 @@ func (e *estate) fillVault() {
 	plant("secret/", services)
 }
 
+// copies are the stored secrets of which Vault keeps a copy in secret/, for what runs
+// outside of Kubernetes.
+var copies = map[string]string{
+	"prod/db/postgres": "prod/accounts/user-service/database",
+	"prod/api/payment": "prod/integrations/webhooks/api-key",
+}
+
+// makeCopies gives the copies the value that is current in the store.
+func (e *estate) makeCopies() error {
+	for stored, path := range copies {
+		v, err := e.staged(stored, "AWSCURRENT")
+		if err != nil {
+			return err
+		}
+		e.vault.AddSecrets("secret/", []vaultsim.KV{{Path: path, Versions: []time.Time{v.Created.Add(-30 * day), v.Created.Add(time.Minute)}, JSON: v.Value}})
+	}
+	return nil
+}
+
 // written gives secrets the times at which they were written: each within the
 // cluster's life, some of them more than once.
 func (e *estate) written(r *rand.Rand, paths []string) []vaultsim.KV {

@@ -1,6 +1,7 @@
 package vaultsim
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -18,6 +19,7 @@ type KV struct {
 	Path     string
 	Versions []time.Time       // when each version was written; of version 1 of KV the last counts
 	Data     map[string]string // of the last version; drawn from the seed when nil
+	JSON     string            // of the last version, an object with values of any type; in place of Data
 	Custom   map[string]string // custom metadata
 }
 
@@ -98,6 +100,14 @@ func (c *Cluster) AddSecrets(mount string, secrets []KV) {
 				data[k] = v
 			}
 			s.versions[s.current-1].data = data
+		}
+		if one.JSON != "" {
+			d := json.NewDecoder(strings.NewReader(one.JSON))
+			d.UseNumber()
+			data := map[string]any{}
+			if d.Decode(&data) == nil {
+				s.versions[s.current-1].data = data
+			}
 		}
 	}
 	c.setup(func(st *store) {
