@@ -1,10 +1,17 @@
 package edge
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +156,72 @@ func TestBalancerKeepsWhatItServes(t *testing.T) {
 	}
 	if w := ask(b, "/", ""); w.Code != 503 {
 		t.Errorf("without a backend %d", w.Code)
+	}
+}
+
+// TestBalancerReloadsWhenItIsTold: new files are not served until the reload file is
+// touched, and files that do not belong together never are.
+func TestBalancerReloadsWhenItIsTold(t *testing.T) {
+	dir := t.TempDir()
+	b := &Balancer{CertFile: dir + "/c.pem", KeyFile: dir + "/k.pem", ReloadFile: dir + "/reload"}
+	write := func(name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(dir+"/"+name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair := func(serial int64) (cert, key []byte) {
+		t.Helper()
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := x509.MarshalPKCS8PrivateKey(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text})
+	}
+	served := func() int64 {
+		t.Helper()
+		c, err := b.TLS().GetCertificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(c.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return leaf.SerialNumber.Int64()
+	}
+	tell := func(at int64) {
+		t.Helper()
+		write("reload", nil)
+		if err := os.Chtimes(dir+"/reload", time.Unix(at, 0), time.Unix(at, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert, key := pair(1)
+	write("c.pem", cert)
+	write("k.pem", key)
+	if err := b.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	newCert, newKey := pair(2)
+	write("c.pem", newCert)
+	if tell(100); served() != 1 {
+		t.Error("a certificate beside another one's key is served")
+	}
+	write("k.pem", newKey)
+	if served() != 1 {
+		t.Error("new files are served before it was told")
+	}
+	if tell(200); served() != 2 {
+		t.Error("it was told to reload and serves the old certificate")
 	}
 }
