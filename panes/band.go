@@ -205,7 +205,11 @@ func (f Frame) bandParts(b *BandInfo) []bandPart {
 	if b.Incident == "" {
 		put(theme.BandStrong, 9, b.Environment)
 	} else {
-		put(theme.BandStrong, 5, b.Environment, f.cut(f.say(b.Environment), 12), "")
+		forms := []string{b.Environment, f.cut(f.say(b.Environment), 12)}
+		if b.Mode != "ARMED" { // where something can be changed must never be a question
+			forms = append(forms, "")
+		}
+		put(theme.BandStrong, 5, forms...)
 	}
 	if b.Mode == "ARMED" {
 		long, short := minutes(b.Armed)
@@ -214,7 +218,7 @@ func (f Frame) bandParts(b *BandInfo) []bandPart {
 		put(theme.BandReadOnly, 99, b.Mode)
 	}
 	if b.Run != "" {
-		put(theme.BandNotice, 5, b.Run, b.RunShort)
+		put(theme.BandNotice, 3, b.Run, b.RunShort, "")
 	}
 	if b.Reading {
 		who := "VIEWING"

@@ -19,8 +19,10 @@ type FormField struct {
 	Cursor  int      // bytes of Value before the cursor
 	// Multiline says that Value may hold line ends; it is shown in several rows.
 	Multiline bool
-	// Text is what is accepted by it, above the choices; may be empty.
+	// Text is what is accepted or asked for by it, above it; may be empty.
 	Text string
+	// Check says that it is a box: ticked when Chosen is not 0.
+	Check bool
 	// Secret says that what was typed is never shown: Value stays empty, and Filled
 	// says whether there is any.
 	Secret, Filled bool
@@ -93,7 +95,7 @@ func (f Frame) field(v *FormField, chosen bool, label, room int) []spans {
 	var out []spans
 	for i, part := range wrap(f.say(v.Text), max(room-4, 1)) {
 		lead := spans{{theme.Warn, "  " + g.Warn + " "}}
-		if i > 0 {
+		if i > 0 || !v.Check {
 			lead = spans{{theme.Plain, "    "}}
 		}
 		out = append(out, append(lead, span{theme.Text, part}))
@@ -129,6 +131,15 @@ const fieldRows = 5
 func (f Frame) value(v *FormField, chosen bool, n int) []spans {
 	g := &f.Theme.Glyphs
 	switch {
+	case v.Check:
+		box, k := "[ ] not accepted; space accepts it", theme.Text
+		if v.Chosen > 0 {
+			box, k = "[x] accepted", theme.Strong
+		}
+		if chosen {
+			k = theme.ButtonChosen
+		}
+		return []spans{{{k, f.cut(box, n)}}}
 	case len(v.Options) > 0:
 		return []spans{f.options(v, chosen, n)}
 	case v.Secret && v.Filled:

@@ -33,6 +33,8 @@ func Plan(f Frame, v PlanView) (rows []string, total int) {
 	if expired {
 		w.right = spans{{theme.WarnBadge, " " + f.Theme.Glyphs.Warn + " EXPIRED "}}
 	}
+	// When it ends is worth more than the end of its title.
+	w.title[0].s = f.cut(w.title[0].s, max(f.Width-w.right.width()-9, 12))
 	d := &detail{f: f, n: inner(f.Width)}
 	d.planHead(p, v.Refuse, expired)
 	d.affected(p)

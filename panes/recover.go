@@ -264,7 +264,7 @@ func (d *detail) recoverItem(v *RecoverView, it *RecoverItem, chosen bool) {
 			return
 		}
 		s := f.runSign(p.State)
-		tail := span{theme.Text, runFor(p.Started, p.Ended, f.Now)}
+		tail := span{theme.Text, runTime(p, f.Now)}
 		if it.Kind == RecoverEnded {
 			tail = span{theme.Muted, stamp(p.Ended, f.Now)}
 		}
@@ -304,19 +304,24 @@ func (d *detail) recoverItem(v *RecoverView, it *RecoverItem, chosen bool) {
 		if v.Expanded[it.ID] {
 			arrow = "-"
 		}
-		row(0, spans{{theme.Muted, arrow + " "}}, f.say(about.Title), theme.Strong, targetCount(v, ready, len(list)))
+		title := f.say(about.Title)
+		tail := targetCount(v, ready, len(list), false)
+		if 4+width(title)+1+width(tail.s) > d.n {
+			tail = targetCount(v, ready, len(list), true)
+		}
+		row(0, spans{{theme.Muted, arrow + " "}}, title, theme.Strong, tail)
 	case RecoverTarget:
 		t := targetIn(v, it.Procedure, it.Target)
 		if t == nil {
 			return
 		}
 		if !t.Ready {
-			row(2, spans{{theme.Warn, g.RuledOut + " "}}, f.say(t.ID), theme.Text, span{theme.Warn, "not now"})
+			row(4, spans{{theme.Warn, g.RuledOut + " "}}, f.say(t.ID), theme.Text, span{theme.Warn, "not now"})
 			return
 		}
-		row(2, nil, f.say(t.ID), theme.Text)
+		row(4, nil, f.say(t.ID), theme.Text)
 		if note := f.say(t.Note); note != "" {
-			d.row(span{theme.Plain, spaces(4)}, span{theme.Muted, f.prose(note, d.n-4)})
+			d.row(span{theme.Plain, spaces(6)}, span{theme.Muted, f.prose(note, d.n-6)})
 		}
 	}
 }

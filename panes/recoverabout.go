@@ -199,7 +199,7 @@ func (d *detail) runSaid(p *plan.Progress) {
 	if of > 0 {
 		head = append(head, span{theme.Text, fmt.Sprintf("  %d of %s settled", settled, plural(of, "step"))})
 	}
-	if t := runFor(p.Started, p.Ended, f.Now); t != "" {
+	if t := runTime(p, f.Now); t != "" {
 		head = append(head, span{theme.Text, "  " + t})
 	}
 	if p.Stopping && p.State == plan.RunActive {

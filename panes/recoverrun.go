@@ -15,16 +15,20 @@ type RunView struct {
 	Probing  bool
 	Unsaid   string // why there is no advice
 	LogUp    int    // rows that the log is scrolled up from its end
+	Upper    bool   // the keys scroll the steps, not the log
+	Scroll   int    // of the steps, while Upper is set
 }
 
+// RunSize is how many rows a run has to scroll through, and how many are in sight.
+type RunSize struct{ Steps, StepsSight, Log, LogSight int }
+
 // Run is a run while it goes on and when it is over: how it stands, each step with
-// its time, what is held for whom, and the log. logTotal and logSight are the rows of
-// the log, and how many of them are in sight.
-func Run(f Frame, v RunView) (rows []string, logTotal, logSight int) {
+// its time, what is held for whom, and the log.
+func Run(f Frame, v RunView) (rows []string, size RunSize) {
 	p := v.Run
 	if p == nil {
 		w := window{f: f, accent: theme.Border, title: spans{{theme.Strong, "RUN"}}, body: []spans{{{theme.Text, "this run is not known here"}}}}
-		return w.draw(), 0, 0
+		return w.draw(), size
 	}
 	left, right := f, f
 	beside := f.Width >= 130
@@ -46,8 +50,12 @@ func Run(f Frame, v RunView) (rows []string, logTotal, logSight int) {
 			d.text(0, "", theme.Muted, "enter offers the ways; each is planned and confirmed like any other")
 		}
 	}
-	head := len(d.body)
-	d.row()
+	var fixed []spans
+	if p.State == plan.RunActive {
+		fixed, d.body = d.body, nil // it stays in sight while the steps go by
+	} else {
+		d.row()
+	}
 	from, to := d.steps(p, false)
 	d.held(p)
 	if s := f.say(p.LogPath); s != "" {
@@ -55,20 +63,26 @@ func Run(f Frame, v RunView) (rows []string, logTotal, logSight int) {
 		d.text(0, "text log:", theme.Text, s)
 	}
 	if !beside {
-		want := min(len(d.body), max(f.Height*3/5, min(head, f.Height-5)))
-		left.Height = max(min(want+2, f.Height-min(5, f.Height/3)), 0)
+		want := min(len(fixed)+len(d.body)+2, f.Height*2/3)
+		left.Height = max(min(want, f.Height-min(5, f.Height/3)), 0)
 		right.Height = f.Height - left.Height
 	}
-	w := window{f: left, accent: theme.Border, title: spans{{theme.Strong, "RUN " + f.runShort(p)}}, body: d.body}
-	if p.State == plan.RunActive && from > 0 {
-		w.scroll = inSight(len(w.body), left.Height-2, from, to)
+	w := window{f: left, accent: theme.Border, title: spans{{theme.Strong, "RUN " + f.runShort(p)}}, head: fixed, body: d.body}
+	switch {
+	case v.Upper:
+		w.scroll = v.Scroll
+	case p.State == plan.RunActive:
+		w.scroll = inSight(len(w.body), left.Height-2-len(fixed), from, to)
 	}
-	log, total := f.runLog(right, p, v.LogUp)
-	sight := max(right.Height-2, 0)
+	if v.Upper {
+		w.title = append(spans{{theme.Strong, f.Theme.Glyphs.Mark + " "}}, w.title...)
+	}
+	log, total := f.runLog(right, p, v)
+	size = RunSize{Steps: len(d.body), StepsSight: max(left.Height-2-len(fixed), 0), Log: total, LogSight: max(right.Height-2, 0)}
 	if beside {
-		return Beside(w.draw(), log), total, sight
+		return Beside(w.draw(), log), size
 	}
-	return append(w.draw(), log...), total, sight
+	return append(w.draw(), log...), size
 }
 
 // steps are the steps of a run, a row each, with more of those that matter: the one
@@ -89,10 +103,7 @@ func (d *detail) steps(p *plan.Progress, short bool) (from, to int) {
 		if i == at && p.State == plan.RunActive {
 			mark, look = f.Theme.Glyphs.Now+" ", theme.Strong
 		}
-		took := ""
-		if s.State != plan.Waiting && s.State != "" {
-			took = runFor(s.Started, s.Ended, f.Now)
-		}
+		took := stepTime(s, f.Now)
 		head := spans{{theme.Strong, mark}, {theme.Muted, fmt.Sprintf("%2d ", i+1)}, {sg.look, sg.text()}, gapTo(width(sg.text()), wide+1)}
 		room := max(d.n-head.width()-width(took)-1, 8)
 		title := f.prose(f.stepTitle(p, i), room)
@@ -184,13 +195,16 @@ func (d *detail) held(p *plan.Progress) {
 }
 
 // runLog is the log of a run, its end in sight unless it is scrolled up.
-func (f Frame) runLog(box Frame, p *plan.Progress, up int) (rows []string, total int) {
+func (f Frame) runLog(box Frame, p *plan.Progress, v RunView) (rows []string, total int) {
 	if box.Height < 1 {
 		return nil, 0
 	}
 	g := &f.Theme.Glyphs
 	n := inner(box.Width)
 	w := window{f: box, accent: theme.Border, title: spans{{theme.Strong, "LOG"}}}
+	if !v.Upper {
+		w.title[0].s = g.Mark + " LOG"
+	}
 	if len(p.Log) > 0 && p.Log[0].N > 1 {
 		w.body = append(w.body, spans{{theme.Muted, f.prose("the lines before are in the text log", n)}})
 	}
@@ -219,6 +233,6 @@ func (f Frame) runLog(box Frame, p *plan.Progress, up int) (rows []string, total
 		w.body = []spans{{{theme.Text, "nothing was said yet"}}}
 	}
 	room := max(box.Height-2, 0)
-	w.scroll = max(0, len(w.body)-room-max(up, 0))
+	w.scroll = max(0, len(w.body)-room-max(v.LogUp, 0))
 	return w.draw(), len(w.body)
 }

@@ -159,6 +159,30 @@ func (f Frame) stepTitle(p *plan.Progress, i int) string {
 	return f.say(p.Steps[i].ID)
 }
 
+// runTime is how long a run has been going on, or took; of one that broke off, when
+// it began: nobody knows when it ended.
+func runTime(p *plan.Progress, now time.Time) string {
+	if p.State != plan.RunActive && p.Ended.IsZero() {
+		return "began " + stamp(p.Started, now)
+	}
+	return runFor(p.Started, p.Ended, now)
+}
+
+// stepTime is how long a step has been going on, or took; empty where that is not
+// known.
+func stepTime(s *plan.StepProgress, now time.Time) string {
+	switch s.State {
+	case plan.Waiting, "":
+		return ""
+	case plan.Running, plan.Undoing:
+		return runFor(s.Started, time.Time{}, now)
+	}
+	if s.Ended.IsZero() {
+		return ""
+	}
+	return runFor(s.Started, s.Ended, now)
+}
+
 // runFor is how long something has been going on, or took.
 func runFor(began, ended, now time.Time) string {
 	if began.IsZero() {
@@ -216,12 +240,18 @@ func stepCount(p *plan.Progress, at int) string {
 
 // targetCount says how many targets a procedure has, and how many of them it can be
 // done to.
-func targetCount(v *RecoverView, ready, all int) span {
+func targetCount(v *RecoverView, ready, all int, short bool) span {
 	switch {
 	case !v.Loaded:
 		return span{theme.Muted, ""}
+	case all == 0 && short:
+		return span{theme.Muted, "none"}
 	case all == 0:
 		return span{theme.Muted, "no target"}
+	case short && ready < all:
+		return span{theme.Muted, fmt.Sprintf("%d/%d", ready, all)}
+	case short:
+		return span{theme.Muted, fmt.Sprint(all)}
 	case ready < all:
 		return span{theme.Muted, fmt.Sprintf("%d of %d ready", ready, all)}
 	}

@@ -244,12 +244,12 @@ func (m *Model) confirmView() panes.ConfirmView {
 	}
 	v.Body = append(v.Body,
 		fmt.Sprintf("%s: %s %s", mode, plain(p.Procedure), plain(p.Target)), env,
-		fmt.Sprintf("%d steps, %d of them change something; %d depend on it, %d of them critical", len(p.Steps), changes, len(p.Affected), critical))
+		fmt.Sprintf("%s, %d of them change something; what depends on it: %d, %d of them critical", counted(len(p.Steps), "step"), changes, len(p.Affected), critical))
 	if len(p.Identities) > 0 {
 		v.Body = append(v.Body, "as "+identitiesShort(p.Identities))
 	}
 	if n := len(c.of.give.Accepted); n > 0 {
-		v.Body = append(v.Body, fmt.Sprintf("%d warnings accepted", n))
+		v.Body = append(v.Body, counted(n, "warning")+" accepted")
 	}
 	if s := plain(c.of.give.Reason); s != "" {
 		v.Body = append(v.Body, "reason: "+clip(s, 120))
@@ -283,6 +283,14 @@ func identitiesShort(list []plan.Identity) string {
 		s += fmt.Sprintf(" and %d more", n)
 	}
 	return s
+}
+
+// counted is a number of things.
+func counted(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // clip shortens text to n runes.

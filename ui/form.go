@@ -46,6 +46,7 @@ type field struct {
 	required    string // what is asked for when it is empty; empty when it may be
 	problem     string
 	about       string // what is accepted or asked for, above it; may be empty
+	check       bool   // a box to tick: of two options the second
 	secret      bool   // never shown: a value of a secret
 	goesOn      bool   // enter goes on to the next field, also from a text in several lines
 	// means says what was typed as warroom takes it, for below the field; may be nil.
@@ -248,7 +249,7 @@ func (f *form) shown(now time.Time) panes.FormView {
 			means = one.means(one.text(), now)
 		}
 		field := panes.FormField{
-			Label: one.label, Hint: one.hint, Problem: one.problem, Means: means, Text: one.about,
+			Label: one.label, Hint: one.hint, Problem: one.problem, Means: means, Text: one.about, Check: one.check,
 			Options: one.options, Chosen: one.chosen, Multiline: one.multiline, Secret: one.secret, Filled: len(one.value) > 0,
 		}
 		if !one.secret { // what is not handed over cannot be drawn

@@ -109,6 +109,7 @@ type consenting struct {
 const (
 	mostSecret    = 8192
 	mostSignature = 4096
+	shortLabel    = 20 // what stands before a field; what is longer stands above it
 )
 
 // planEnter goes on from the plan: to the form with what is asked, and from there to
@@ -127,8 +128,8 @@ func planEnter(m *Model) tea.Cmd {
 		if !w.Accept {
 			continue
 		}
-		one := pick("Accepted", 0, "[ ] no", "[x] yes, I accept it")
-		one.about = plain(w.Text)
+		one := pick("Accept", 0, "no", "accepted")
+		one.about, one.check = plain(w.Text), true
 		accept = append(accept, accepting{one, w.ID})
 		f.fields = append(f.fields, one)
 	}
@@ -143,7 +144,10 @@ func planEnter(m *Model) tea.Cmd {
 		if in.Optional {
 			required, hint = "", "may stay empty; "+hint
 		}
-		one := line(plain(in.Label), "", hint, required)
+		one := line("Value", "", hint, required)
+		if one.about = plain(in.Label); len(one.about) <= shortLabel {
+			one.label, one.about = one.about, ""
+		}
 		one.secret, one.most = true, mostSecret
 		inputs = append(inputs, putting{one, in})
 		f.fields = append(f.fields, one)
@@ -170,7 +174,7 @@ func planEnter(m *Model) tea.Cmd {
 		c.give.Accepted, c.give.Inputs = nil, map[string]estate.Secret{}
 		for _, one := range accept {
 			if one.field.chosen != 1 {
-				return nil, &fieldError{one.field, "it has to be accepted, or nothing can be done; ← and → turn"}
+				return nil, &fieldError{one.field, "without that nothing can be done; space accepts it"}
 			}
 			c.give.Accepted = append(c.give.Accepted, one.id)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -14,6 +15,9 @@ import (
 // showRecover shows what there is to recover, with the cursor where it was.
 func (m *Model) showRecover() tea.Cmd {
 	m.showView(modeRecover)
+	if r := &m.recovery; !r.moved {
+		r.selected, r.scroll = "", 0 // on what comes first now
+	}
 	m.keepCursor()
 	return tea.Batch(m.loadProcedures(), m.adviseMissing())
 }
@@ -53,10 +57,20 @@ func (m *Model) keepCursor() {
 	if len(items) == 0 || slices.ContainsFunc(items, func(it panes.RecoverItem) bool { return it.ID == r.selected }) {
 		return
 	}
+	to := items[0].ID
 	if r.selected != "" {
 		m.hold.begin(m)
+		// A run that went on or ended is still the same run.
+		_, run, _ := strings.Cut(r.selected, "/")
+		run, _, _ = strings.Cut(run, "/")
+		for i := range items {
+			if items[i].Run == run && run != "" {
+				to = items[i].ID
+				break
+			}
+		}
 	}
-	r.selected, r.scroll = items[0].ID, 0
+	r.selected, r.scroll = to, 0
 	m.touch()
 }
 
@@ -79,7 +93,7 @@ func (m *Model) recoverMove(by int) {
 		return
 	}
 	i := slices.IndexFunc(items, func(it panes.RecoverItem) bool { return it.ID == v.Selected })
-	r.selected, r.scroll = items[max(0, min(i+by, len(items)-1))].ID, 0
+	r.selected, r.scroll, r.moved = items[max(0, min(i+by, len(items)-1))].ID, 0, true
 	m.touch()
 }
 

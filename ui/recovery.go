@@ -65,6 +65,7 @@ type recovery struct {
 	unsaid   string // why there is no advice
 
 	selected string          // the item under the cursor
+	moved    bool            // a person put the cursor there
 	expanded map[string]bool // procedures whose targets show
 	scroll   int             // of what is said of the item
 
@@ -75,6 +76,8 @@ type recovery struct {
 
 	run     string // which run is shown
 	logUp   int    // rows that its log is scrolled up
+	upper   bool   // the keys scroll its steps, not its log
+	stepsAt int    // rows that its steps are scrolled
 	confirm *confirm
 	reading *consenting // consent whose signature is being read from a file
 	start   *plan.Plan  // the plan whose run is about to begin

@@ -11,7 +11,8 @@ import (
 
 // showRun shows one run.
 func (m *Model) showRun(run string) {
-	m.recovery.run, m.recovery.logUp = run, 0
+	r := &m.recovery
+	r.run, r.logUp, r.upper, r.stepsAt = run, 0, false, 0
 	m.showView(modeRun)
 	m.touch()
 }
@@ -19,7 +20,7 @@ func (m *Model) showRun(run string) {
 // runView is the run that is shown, as it is drawn.
 func (m *Model) runView() panes.RunView {
 	r := &m.recovery
-	v := panes.RunView{Run: m.runOf(r.run), Advice: m.adviceOf(r.run), Probing: r.advising, Unsaid: r.unsaid, LogUp: r.logUp}
+	v := panes.RunView{Run: m.runOf(r.run), Advice: m.adviceOf(r.run), Probing: r.advising, Unsaid: r.unsaid, LogUp: r.logUp, Upper: r.upper, Scroll: r.stepsAt}
 	if p := r.start; v.Run == nil && p != nil && p.ID == r.run {
 		v.Starting = true
 		v.Run = &plan.Progress{Run: p.ID, Plan: p, State: plan.RunActive}
@@ -30,11 +31,21 @@ func (m *Model) runView() panes.RunView {
 	return v
 }
 
-// scrollLog scrolls the log of the run that is shown, up from its end.
-func (m *Model) scrollLog(by int) {
-	b := m.layout().body
-	_, total, sight := panes.Run(m.frameOf(b.w, b.h), m.runView())
-	m.recovery.logUp = max(0, min(m.recovery.logUp-by, total-sight))
+// scrollRun scrolls the steps of the run that is shown, or its log, up from its end.
+func (m *Model) scrollRun(by int) {
+	b, r := m.layout().body, &m.recovery
+	_, size := panes.Run(m.frameOf(b.w, b.h), m.runView())
+	if r.upper {
+		r.stepsAt = max(0, min(r.stepsAt+by, size.Steps-size.StepsSight))
+	} else {
+		r.logUp = max(0, min(r.logUp-by, size.Log-size.LogSight))
+	}
+	m.touch()
+}
+
+// turnRun has the keys scroll the other half of the run view.
+func (m *Model) turnRun() {
+	m.recovery.upper = !m.recovery.upper
 	m.touch()
 }
 

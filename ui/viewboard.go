@@ -45,7 +45,7 @@ func (m *Model) boardView(f panes.Frame) (rows []string, total int) {
 	case modePlan:
 		return panes.Plan(f, m.planView())
 	case modeRun:
-		rows, _, _ = panes.Run(f, m.runView())
+		rows, _ = panes.Run(f, m.runView())
 		return rows, 0
 	case modeUpdate:
 		return panes.Draft(f, m.draftTitle(), m.draft.text, m.draft.scroll)
