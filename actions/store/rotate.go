@@ -19,6 +19,12 @@ func platform(p Place) (*awsPlace, error) {
 	return nil, &actions.Refusal{What: "a scheduled rotation of " + p.Name(), Why: "it is not kept in Secrets Manager, and nothing rotates it there"}
 }
 
+// Scheduled reports whether a platform can rotate what is kept there by a schedule.
+func Scheduled(place Place) bool {
+	_, err := platform(place)
+	return err == nil
+}
+
 // CancelRotation turns the scheduled rotation of a secret off.
 func CancelRotation(ctx context.Context, place Place) error {
 	p, err := platform(place)
