@@ -26,6 +26,7 @@ var coded = [...]incident.Kind{
 	incident.KindNode, incident.KindItem, incident.KindSensed, incident.KindAssigned, incident.KindNote, incident.KindDecision,
 	incident.KindUpdate, incident.KindMeasure, incident.KindReading, incident.KindOverrun, incident.KindConsole, incident.KindJournal,
 	incident.KindClock, incident.KindAck, incident.KindUnreadable, incident.KindCorrected,
+	incident.KindArmed, incident.KindGrant, incident.KindIntent, incident.KindOutcome, incident.KindRun,
 }
 
 // codeOf is the byte that stands for a kind, never 0.

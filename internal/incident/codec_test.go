@@ -54,6 +54,7 @@ func goldenEvents() []Event {
 		New("ic-2", Reopened{Reason: "it is back"}),
 		New("ic-2", Corrected{Started: when.Add(-10 * time.Minute), Summary: "logins and orders are refused", Reason: "the first alert was earlier"}),
 	}
+	events = append(events, goldenRuns(when)...)
 	for i := range events {
 		events[i].Seq, events[i].At = uint64(i+1), when.Add(time.Duration(i)*time.Second)
 	}

@@ -51,7 +51,10 @@ func (f *Fold) intent(e Event, d Intent) {
 		state = plan.Undoing
 	}
 	f.runs(d.Run, func(r *Run) {
-		if r.State == plan.RunInterrupted && r.Ended.IsZero() { // its console took the incident up again
+		if !r.Ended.IsZero() {
+			return
+		}
+		if r.State == plan.RunInterrupted { // its console took the incident up again
 			r.State = plan.RunActive
 		}
 		r.step(d.Step, RunStep{State: state, At: e.At, Undo: d.Undo})
@@ -64,6 +67,9 @@ func (f *Fold) outcome(e Event, d Outcome) {
 		return
 	}
 	f.runs(d.Run, func(r *Run) {
+		if !r.Ended.IsZero() {
+			return
+		}
 		undo := d.State == plan.Undone || d.State == plan.UndoError || d.State == plan.Broken && r.Steps[d.Step].Undo
 		r.step(d.Step, RunStep{State: d.State, At: e.At, Detail: d.Detail, Undo: undo})
 		r.note(d.Facts)

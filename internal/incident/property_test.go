@@ -33,7 +33,7 @@ func anyEvent(t *rapid.T) Event {
 	}
 	node, item := rapid.SampledFrom(nodes), rapid.SampledFrom(items)
 	var data Data
-	switch rapid.IntRange(0, 21).Draw(t, "kind") {
+	switch rapid.IntRange(0, 25).Draw(t, "kind") {
 	case 0:
 		data = Declared{ID: text.Draw(t, "id"), Severity: runbook.SEV1, Started: moment.Draw(t, "started"), Roles: map[Role]string{Commander: text.Draw(t, "who")}}
 	case 1:
@@ -66,6 +66,8 @@ func anyEvent(t *rapid.T) Event {
 		data = ReadingChanged{Component: "c", To: estate.Fail}
 	case 20:
 		data = Overrun{Phase: rapid.SampledFrom([]string{"", "assess", "immediate", "gone"}).Draw(t, "phase")}
+	case 22, 23, 24, 25:
+		data = anyRunEvent(t)
 	case 21:
 		data = rapid.SampledFrom([]Data{Noted{Text: "n"}, ConsoleMoved{Act: "resumed"}, JournalMoved{}, ClockSet{By: 1}, Acked{}, Unreadable{Kind: "x"}, nil, &Noted{}, (*Closed)(nil)}).Draw(t, "other")
 	}

@@ -78,6 +78,16 @@ func Tell(e *Event, rb *runbook.Runbook) string {
 		text = phrase("corrected", start, d.Summary, d.Reason)
 	case Acked:
 		text = phrase("reminder answered", d.What)
+	case Armed:
+		text = tellArmed(d)
+	case Granted:
+		text = tellGranted(d)
+	case Intent:
+		text = tellIntent(d)
+	case Outcome:
+		text = phrase(fmt.Sprintf("run %s, step %s: %s", d.Run, d.Step, d.State), d.Detail, d.Next)
+	case RunEnded:
+		text = phrase(fmt.Sprintf("run %s is %s", d.Run, d.State), d.Detail, d.Next)
 	case Unreadable:
 		text = fmt.Sprintf("%q of version %d, which this version cannot read; it is kept", d.Kind, d.Version)
 	default:

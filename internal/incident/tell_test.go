@@ -7,6 +7,7 @@ import (
 
 	"warroom/internal/estate"
 	"warroom/internal/incident"
+	"warroom/internal/plan"
 	"warroom/internal/runbook"
 )
 
@@ -53,6 +54,16 @@ func TestTellSaysWhatHappenedInOneLine(t *testing.T) {
 		{incident.JournalMoved{What: "37 bytes cut"}, []string{"journal: 37 bytes cut"}},
 		{incident.ClockSet{By: -90 * time.Second}, []string{"set back by 1m30s"}},
 		{incident.Acked{What: "item 4"}, []string{"reminder answered: item 4"}},
+		{incident.Armed{On: true, Until: at, Identities: []plan.Identity{{System: "aws:main", Name: "act"}, {System: "vault:a", Trouble: "sealed"}}},
+			[]string{"ARMED: changes are possible: until 2026-03-21 12:00:00Z", "aws:main as act; vault:a as nobody: sealed"}},
+		{incident.Armed{Why: "left"}, []string{"DISARMED: nothing can be changed: left"}},
+		{incident.Granted{Plan: plan.Plan{ID: "5f", Procedure: "rotate", Target: "prod/db", Mode: plan.Forward, Title: "Rotate"}, Reason: "leaked", Signer: "ops-2", Fingerprint: strings.Repeat("ab", 32)},
+			[]string{"run 5f of rotate on prod/db begins: Rotate; leaked; signed by ops-2; abababababababab"}},
+		{incident.Granted{Plan: plan.Plan{ID: "6f", Of: "5f", Procedure: "rotate", Target: "prod/db", Mode: plan.Back}}, []string{"run 6f rolls back run 5f of rotate on prod/db begins"}},
+		{incident.Intent{Run: "5f", Step: "store"}, []string{"run 5f, step store: about to be done"}},
+		{incident.Intent{Run: "5f", Step: "store", Undo: true}, []string{"about to be undone"}},
+		{incident.Outcome{Run: "5f", Step: "store", State: plan.Failed, Detail: "denied", Next: "ask"}, []string{"run 5f, step store: failed: denied; ask"}},
+		{incident.RunEnded{Run: "5f", State: plan.RunRolledBack, Detail: "verified"}, []string{"run 5f is rolled back: verified"}},
 		{incident.Unreadable{Kind: "merged", Version: 9}, []string{`"merged" of version 9`}},
 	} {
 		e := incident.New("ic-1", c.data)

@@ -129,6 +129,10 @@ func tidy(e Event) Event {
 		if t.changed {
 			e.Data = d
 		}
+	default:
+		if clean, ok := t.run(d); ok && t.changed {
+			e.Data = clean
+		}
 	}
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"warroom/internal/estate"
+	"warroom/internal/plan"
 	"warroom/internal/runbook"
 )
 
@@ -42,6 +43,22 @@ func everyText(v reflect.Value, path string, f func(path, s string)) {
 	}
 }
 
+// foulPlan is a plan whose every text is foul, but for its id, and whose lists have no
+// end.
+func foulPlan() plan.Plan {
+	p := plan.Plan{
+		ID: "r", Procedure: foul, Target: foul, Mode: plan.Mode(foul), Options: map[string]string{foul: foul}, Title: foul, Why: foul, Environment: foul, Drill: foul,
+		Facts: map[string]string{foul: foul}, Observed: []plan.Observed{{Name: foul, Value: foul}}, Affected: []plan.Affected{{Component: estate.ID(foul), Name: foul, How: foul}},
+		Identities: []plan.Identity{{System: foul, Name: foul, Trouble: foul}}, Warnings: []plan.Warning{{ID: foul, Text: foul}}, Inputs: []plan.Input{{ID: foul, Label: foul}},
+		Steps:       []plan.Step{{ID: "s", Title: foul, Where: foul, Calls: []string{foul}, Before: foul, Verify: foul, Undo: foul}},
+		NeedsReason: foul, Irreversible: foul, Measures: []plan.Measure{{Step: foul, Kind: foul, What: foul}},
+	}
+	for range maxSteps {
+		p.Steps = append(p.Steps, plan.Step{ID: foul})
+	}
+	return p
+}
+
 func TestAStateHoldsNothingFoul(t *testing.T) {
 	seen := Evidence{Stance: foul, Value: foul, Source: foul, Typed: foul, Note: foul, Link: foul, With: foul}
 	var fold Fold
@@ -59,6 +76,11 @@ func TestAStateHoldsNothingFoul(t *testing.T) {
 		Noted{Text: foul}, Decided{Text: foul, Reason: foul}, Updated{Text: foul, To: foul, State: UpdateSending}, Updated{Text: foul, To: "y", Fail: foul, State: foul},
 		MeasureMoved{ID: foul, Act: MeasureOpened, Kind: MeasureKind(foul), What: foul, Who: foul, Reason: foul},
 		ReadingChanged{Component: estate.ID(foul), Name: foul, Word: foul, Reason: foul}, Overrun{Phase: foul},
+		Armed{On: true, Why: foul, Identities: []plan.Identity{{System: foul, Name: foul, Trouble: foul}}},
+		Granted{Plan: foulPlan(), Fingerprint: foul, Typed: foul, Reason: foul, Accepted: []string{foul}, Signer: foul, SignerKey: foul, Host: foul},
+		Intent{Run: "r", Step: "s", Facts: map[string]string{foul: foul, "foul": foul, "well": "a\nb"}}, Intent{Run: foul, Step: foul},
+		Outcome{Run: "r", Step: "s", State: plan.Failed, Detail: foul, Next: foul, Facts: map[string]string{"x": foul}}, Outcome{Run: "r", Step: "s", State: plan.StepState(foul)},
+		RunEnded{Run: "r", State: plan.RunFailed, Detail: foul, Next: foul}, RunEnded{Run: "r", State: plan.RunState(foul)},
 		Closed{Reason: foul, Open: map[string]string{foul: foul}}, Reopened{Reason: foul},
 	}
 	for _, d := range all {
@@ -69,11 +91,17 @@ func TestAStateHoldsNothingFoul(t *testing.T) {
 		}
 		everyText(reflect.ValueOf(s), string(d.kind()), func(path, text string) {
 			most := maxText
+			if strings.Contains(path, ".Facts[") {
+				most = maxFact
+			}
 			bad := strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.C, r) && r != '\n' })
 			if n := utf8.RuneCountInString(text); n > most || bad {
 				t.Errorf("%s: %d runes, %.40q", path, n, text)
 			}
 		})
+	}
+	if r := fold.State().Runs; len(r) != 1 || r[0].Facts["well"] != "a\nb" || len(r[0].Facts) != 1 || len(r[0].Plan.Steps) != maxSteps || r[0].State != plan.RunFailed {
+		t.Errorf("%d runs, %+v", len(r), r[0].Facts)
 	}
 	b := NewBoard(fold.State(), small(), nil, t0)
 	if got := b.Draft(nil); !strings.HasPrefix(got, "DRILL ? ") {
