@@ -211,3 +211,8 @@ func vaultOwner(cfg *config.Config, cluster string) string {
 	}
 	return reach("", "")
 }
+
+// Procedures are all of this package.
+func Procedures(systems actions.Systems) []actions.Procedure {
+	return []actions.Procedure{New(systems)}
+}

@@ -135,3 +135,8 @@ func (p *Procedure) addresses(ctx context.Context, cluster string) ([]string, st
 
 // mostNodes bounds how many nodes of one cluster are looked after.
 const mostNodes = 50
+
+// Procedures are all of this package.
+func Procedures(systems actions.Systems) []actions.Procedure {
+	return []actions.Procedure{New(systems)}
+}
