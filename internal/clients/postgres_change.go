@@ -68,7 +68,7 @@ func (s *PostgresSession) outcome(ctx context.Context, err, own error, doing str
 }
 
 // literals are the quoted values of an SQL text.
-var literals = regexp.MustCompile(`(?s)(?:[eE]|[uU]&)?'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*`)
+var literals = regexp.MustCompile(`(?s)[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|(?:[uU]&)?'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*`)
 
 // sketch is an SQL text without the values in it, for whoever watches the calls.
 func sketch(sql string) string {

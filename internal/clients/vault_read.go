@@ -135,6 +135,10 @@ func (v *Vault) fetch(ctx context.Context, scope VaultScope, path string, params
 	if res != nil && res.Response != nil {
 		defer func() { _ = res.Body.Close() }()
 	}
+	var kept *NotPermitted
+	if errors.As(err, &kept) {
+		return kept
+	}
 	if err != nil {
 		f := v.bare(ctx, v.judge(ctx, client, err, doing))
 		v.sentOn(f, sent)
