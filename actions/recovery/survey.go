@@ -227,25 +227,43 @@ func (s *survey) certificates(ctx context.Context) {
 // restarts has services take up new values. Those of a secret that still waits for its
 // new value would only take up what does not work.
 func (s *survey) restarts(ctx context.Context) {
-	p, ok := s.others[nameRestart]
-	if !ok {
+	if _, ok := s.others[nameRestart]; !ok {
 		return
 	}
-	for _, t := range p.Targets() {
-		switch {
-		case !t.Ready:
-		case slices.Contains(s.blocked, t.ID):
-			s.left = append(s.left, open{Procedure: nameRestart, Target: t.ID, Why: "its new value must be there first"})
-		case slices.Contains(s.rotated, t.ID):
-			// Who still runs on the value before is known when there is a new one.
-			s.left = append(s.left, open{Procedure: nameRestart, Target: t.ID, Why: "whoever runs on the value before must take up the new one"})
-		default:
-			if err := s.add(ctx, nameRestart, t.ID, nil, false); err != nil {
-				s.note(nameRestart, t.ID, err)
+	used := map[string]bool{}
+	for i := range s.systems.Config.Components {
+		if a := s.systems.Config.Components[i].Application; a != nil {
+			for _, secret := range a.Secrets {
+				used[secret] = true
 			}
 		}
 	}
+	looked := 0
+	for _, target := range s.targets(nameRestart) {
+		rotated, blocked := slices.Contains(s.rotated, target), slices.Contains(s.blocked, target)
+		if !used[target] && !rotated && !blocked {
+			continue
+		}
+		if looked++; looked > mostRestarts {
+			s.left = append(s.left, open{Procedure: Name, Target: Everything, Why: fmt.Sprintf("more than %d secrets have consumers that may have to restart: plan it again after this", mostRestarts)})
+			return
+		}
+		var options map[string]string
+		switch {
+		case blocked:
+			s.left = append(s.left, open{Procedure: nameRestart, Target: target, Why: "its new value must be there first"})
+			continue
+		case rotated:
+			options = map[string]string{"value": "later"} // it is rotated before by this very plan
+		}
+		if err := s.add(ctx, nameRestart, target, options, false); err != nil {
+			s.note(nameRestart, target, err)
+		}
+	}
 }
+
+// mostRestarts is for how many secrets consumers are looked for in one plan.
+const mostRestarts = 100
 
 // compose makes one plan of the parts.
 func (s *survey) compose() (*actions.Prepared, error) {

@@ -87,6 +87,7 @@ const (
 	fileAWSConfig      = "aws-config"
 	fileAWSCredentials = "aws-credentials"
 	fileService        = "pg_service.conf"
+	fileReload         = "reload-balancer" // touched, it has the load balancer read its certificate again
 )
 
 const (
@@ -126,7 +127,7 @@ func rotationConfig(w *World) []byte {
 	quote := func(name string) string { return strconv.Quote(w.file(name)) }
 	return []byte(strings.NewReplacer(append(slices.Concat(w.vaultConfig(), w.kubeConfig()),
 		"${AWS_CONFIG}", quote(fileAWSConfig), "${AWS_CREDENTIALS}", quote(fileAWSCredentials),
-		"${CA}", quote(fileCA), "${CERT}", quote(fileCert), "${KEY}", quote(fileKey),
+		"${CA}", quote(fileCA), "${CERT}", quote(fileCert), "${KEY}", quote(fileKey), "${RELOAD}", quote(fileReload), "${ACM}", strconv.Quote(w.certificateARN()),
 		"${AWS}", w.address(srvAWS), "${PRIMARY}", strconv.Itoa(w.port(srvPrimary)), "${REPLICA}", strconv.Itoa(w.port(srvReplica)),
 		"${GATEWAY}", w.address(srvGateway), "${ISSUER}", w.address(srvIssuer), "${BALANCER}", w.address(srvBalancer), "${EXTERNAL}", w.address(srvExternal), "${PAYING}", w.address(srvPaying),
 		"${USERS}", w.address(srvUsers), "${PAYMENT}", w.address(srvPayment), "${ANALYTICS}", w.address(srvAnalytics),
@@ -155,6 +156,11 @@ func rotationEnv(w *World) []string {
 // awsKey is the access key with which the world is read. It opens nothing else.
 func (w *World) awsKey() (id, secret string) {
 	return "AKIA" + strings.ToUpper(w.text("access key id", 16)), w.text("secret access key", 40)
+}
+
+// certificateARN is what ACM calls the load balancer's certificate.
+func (w *World) certificateARN() string {
+	return "arn:aws:acm:" + region + ":" + account + ":certificate/" + w.uuid("load balancer's certificate")
 }
 
 // shellQuote makes one word of a path for a POSIX shell.

@@ -215,7 +215,7 @@ func (e *estate) makeEntrance() error {
 		return fmt.Errorf("read the load balancer's certificate: %w", err)
 	}
 	a := e.aws
-	c := awssim.Certificate{PEM: certificate, Chain: e.pki.pem(), Tags: map[string]string{"service": "load-balancer"}}
+	c := awssim.Certificate{ARN: e.certificateARN(), PEM: certificate, Chain: e.pki.pem(), Tags: map[string]string{"service": "load-balancer"}}
 	c.ARN = a.AddCertificate(c)
 	arn := a.AddLoadBalancer(awssim.LoadBalancer{
 		Name: balancerName, VPC: "vpc-0d1f2e3a4b5c6d7e8", SecurityGroups: []string{"sg-0d4e5f60718293a4b"},

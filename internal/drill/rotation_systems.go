@@ -86,7 +86,7 @@ func (e *estate) makeEdge() (err error) {
 	if e.issuer, err = edge.NewIssuer("https://"+e.address(srvIssuer), "drill-"+e.text("signing key", 8)); err != nil {
 		return err
 	}
-	e.balancer = &edge.Balancer{CertFile: e.file(fileCert), KeyFile: e.file(fileKey)}
+	e.balancer = &edge.Balancer{CertFile: e.file(fileCert), KeyFile: e.file(fileKey), ReloadFile: e.file(fileReload)}
 	if err := e.balancer.Reload(); err != nil {
 		return err
 	}
