@@ -18,7 +18,8 @@ func (r *reading) document(in IncidentInput, s *incident.State) incidentDoc {
 		Started: moment{s.Declared.Started}, Declared: moment{s.At}, Recovered: moment{s.Recovered}, Closed: moment{s.Closed},
 		Marks: none(r.marks), Severities: none(r.severities), Roles: r.roles(s), Verdict: r.told(s), Times: r.times(s, board),
 		Phases: r.phases(board), Updates: r.updates, Timeline: none(r.timeline.finish()), Flow: r.flow(board), Checklist: r.checklist(board),
-		Decisions: none(r.decisions), Measures: measures(s, in.Now), Notes: none(r.notes), Open: open(board, in.Now),
+		Decisions: none(r.decisions), Measures: measures(s, in.Now), Notes: none(r.notes), Open: append(openRuns(s), open(board, in.Now)...),
+		Runs: r.runs(s),
 		Prevention: r.signs.lessons(in, s),
 	}
 	switch {

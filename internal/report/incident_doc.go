@@ -31,6 +31,7 @@ type incidentDoc struct {
 	Exceptions []exceptionDoc `json:"exceptions"`
 	Decisions  []saidDoc      `json:"decisions"`
 	Measures   []measureDoc   `json:"measures"`
+	Runs       []runDoc       `json:"runs"`
 	Notes      []saidDoc      `json:"notes"`
 	Open       []openDoc      `json:"open"`
 	Prevention []lessonDoc    `json:"prevention"`

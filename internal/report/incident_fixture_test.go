@@ -12,6 +12,7 @@ import (
 	"warroom/internal/diagnosis"
 	"warroom/internal/estate"
 	"warroom/internal/incident"
+	"warroom/internal/plan"
 	"warroom/internal/runbook"
 )
 
@@ -59,6 +60,27 @@ func (l *log) declare() {
 
 func seenFor(value string, read time.Time) incident.Evidence {
 	return incident.Evidence{Stance: diagnosis.For.String(), Value: value, Source: "pg_stat_activity at db-1", Read: read}
+}
+
+// recovery is a run that fails and is rolled back, within ten seconds.
+func (l *log) recovery() {
+	run := plan.Plan{
+		ID: "5f1c0a9be2d34477", Procedure: "rotate-database", Target: "shop/db", Mode: plan.Forward, Title: "Rotate the password of shop_app",
+		Irreversible: "sessions that are ended", Steps: []plan.Step{{ID: "store", Title: "Store the new password", Change: true}, {ID: "set", Title: "Set it in db-1", Change: true},
+			{ID: "restart", Title: "Restart the shop", Change: true}},
+	}
+	back := plan.Plan{ID: "0c2a", Procedure: run.Procedure, Target: run.Target, Mode: plan.Back, Of: run.ID, Title: "Roll back: " + run.Title, Steps: run.Steps[:1]}
+	for _, d := range []incident.Data{
+		incident.Armed{On: true, Until: l.at.Add(15 * time.Minute), Identities: []plan.Identity{{System: "aws:main", Name: "role/act"}}},
+		incident.Granted{Plan: run, Fingerprint: strings.Repeat("ab", 32), Reason: "the pending one is refused now", Signer: "ops-3"},
+		incident.Intent{Run: run.ID, Step: "store"}, incident.Outcome{Run: run.ID, Step: "store", State: plan.Done, Detail: "version 9b is AWSPENDING"},
+		incident.Intent{Run: run.ID, Step: "set"}, incident.Outcome{Run: run.ID, Step: "set", State: plan.Failed, Detail: "permission denied for role"},
+		incident.RunEnded{Run: run.ID, State: plan.RunFailed, Detail: "Set it in db-1: permission denied for role", Next: "roll back"},
+		incident.Granted{Plan: back, Fingerprint: strings.Repeat("cd", 32)}, incident.Outcome{Run: back.ID, Step: "store", State: plan.Undone, Detail: "no version is pending"},
+		incident.RunEnded{Run: back.ID, State: plan.RunRolledBack, Detail: "everything that it did is undone and verified"},
+	} {
+		l.add(time.Second, "ic-2", d)
+	}
 }
 
 // rich is an incident that has one of everything.
@@ -124,7 +146,8 @@ func rich(t testing.TB) *log {
 	l.add(time.Second, "ops-3", incident.ItemMoved{Item: "recovery.restart", Act: incident.ItemUndone, Reason: "wrong line"})
 	l.add(20*time.Second, "ops-3", incident.MeasureMoved{ID: "M1", Act: incident.MeasureEnded, Reason: "not needed any more"})
 	l.add(5*time.Second, "ops-3", incident.MeasureMoved{ID: "M2", Act: incident.MeasureExtended, Reason: "the function is not mended", Until: l.at.Add(48 * time.Hour)})
-	l.add(30*time.Second, "ic-2", incident.Recovered{Note: "checkout works again"})
+	l.recovery()
+	l.add(20*time.Second, "ic-2", incident.Recovered{Note: "checkout works again"})
 	l.add(14*time.Minute, "ic-2", incident.Closed{Reason: "the rest is work of the days after", Open: map[string]string{"M2": "until the function is mended"}})
 	l.add(time.Hour, "ic-2", incident.Assigned{Item: "after.automation", Owner: "database team", Due: t0.Add(48 * time.Hour)})
 	l.add(20*time.Hour, "ic-2", incident.Noted{Text: "the function was mended in staging"})

@@ -13,6 +13,7 @@ import (
 
 	"warroom/internal/estate"
 	"warroom/internal/incident"
+	"warroom/internal/plan"
 	"warroom/internal/runbook"
 )
 
@@ -52,7 +53,11 @@ func hostile(t testing.TB) *log {
 			incident.ItemMoved{Item: bad(), Act: incident.ItemSkipped, Reason: bad()}, incident.Sensed{Item: bad(), Ready: true, Evidence: evidence},
 			incident.Assigned{Item: "after.policies", Owner: bad()}, incident.RoleAssigned{Role: incident.Deputy, From: bad(), To: bad()},
 			incident.SeverityChanged{From: runbook.SEV1, To: "SEV2", Reason: bad()}, incident.Recovered{Note: bad()}, incident.JournalMoved{What: bad()},
-			incident.ConsoleMoved{Act: bad(), Host: bad()}, incident.Acked{What: bad()}, incident.Overrun{Phase: bad(), Budget: time.Minute},
+			incident.ConsoleMoved{Act: bad(), Host: bad()}, incident.Acked{What: bad()}, incident.Armed{On: true, Why: bad()},
+			incident.Granted{Reason: bad(), Signer: bad(), Plan: plan.Plan{ID: fmt.Sprint("r", n, bad()), Procedure: bad(), Target: bad(), Mode: plan.Mode(bad()), Of: bad(), Title: bad(),
+				Irreversible: bad(), Steps: []plan.Step{{ID: "s", Title: bad()}}}},
+			incident.Outcome{Run: bad(), Step: bad(), State: plan.Failed, Detail: bad(), Next: bad()}, incident.RunEnded{Run: bad(), State: plan.RunFailed, Detail: bad(), Next: bad()},
+			incident.Overrun{Phase: bad(), Budget: time.Minute},
 		} {
 			l.add(time.Second, bad(), d)
 		}

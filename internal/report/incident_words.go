@@ -27,7 +27,7 @@ type section struct {
 // sections are the whole report in its order.
 func (d *incidentDoc) sections() []section {
 	return []section{
-		d.restsShort(), d.header(), d.timesSection(), d.updatesSection(), d.openSection(), d.measuresSection(), d.exceptionsSection(),
+		d.restsShort(), d.header(), d.timesSection(), d.updatesSection(), d.openSection(), d.runsSection(), d.measuresSection(), d.exceptionsSection(),
 		d.decisionsSection(), d.preventionSection(), d.checklistSection(), d.flowSection(), d.notesSection(), d.timelineSection(), d.basisSection(),
 	}
 }
