@@ -30,9 +30,6 @@ func (r *rotation) copiesOf(follow bool) []numbered {
 	return out
 }
 
-// copies are all copies; the facts have what each of them held.
-func (r *rotation) copies() []store.Copy { return r.copied }
-
 // each does the same to many copies at once, and tells of each.
 func (r *rotation) each(run *actions.Run, all []numbered, done string, do func(numbered) error) error {
 	errs := make([]error, len(all))

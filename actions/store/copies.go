@@ -176,7 +176,7 @@ func (c *kvCopy) Calls() []string {
 }
 
 func (c *kvCopy) read(ctx context.Context, version int) (clients.KVValue, error) {
-	v, err := c.vault(false)
+	v, err := c.vault()
 	if err != nil {
 		return clients.KVValue{}, err
 	}
@@ -211,7 +211,7 @@ func (c *kvCopy) Put(ctx context.Context, _ string, f Fields) error {
 
 func (c *kvCopy) over(ctx context.Context, value estate.Secret, latest int) error {
 	Know(c.systems, value)
-	v, err := c.vault(true)
+	v, err := c.vault()
 	if err != nil {
 		return err
 	}

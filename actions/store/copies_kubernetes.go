@@ -38,12 +38,10 @@ func (c *kubernetesCopy) Calls() []string {
 	return []string{fmt.Sprintf("PATCH %s/secrets/%s%s (cluster %s)", c.namespace, c.object, named(c.keys), c.cluster)}
 }
 
-func (c *kubernetesCopy) clients(act bool) (*clients.Kubernetes, *clients.KubernetesClients, error) {
-	set := c.systems.Read
-	if act {
-		set = c.systems.Act
-	}
-	k, err := set.Kubernetes(c.cluster)
+// clients are the cluster's as whoever acts: who reads may list Secrets, and need not
+// see what is in them.
+func (c *kubernetesCopy) clients() (*clients.Kubernetes, *clients.KubernetesClients, error) {
+	k, err := c.systems.Act.Kubernetes(c.cluster)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,7 +51,7 @@ func (c *kubernetesCopy) clients(act bool) (*clients.Kubernetes, *clients.Kubern
 
 // read reads the Secret called name.
 func (c *kubernetesCopy) read(ctx context.Context, name string) (*corev1.Secret, error) {
-	k, all, err := c.clients(false)
+	k, all, err := c.clients()
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +111,7 @@ func (c *kubernetesCopy) Put(ctx context.Context, _ string, f Fields) error {
 	if err != nil {
 		return &estate.Failure{Kind: estate.Broken, Doing: "update " + c.Name(), Detail: "the change is no JSON"}
 	}
-	k, all, err := c.clients(true)
+	k, all, err := c.clients()
 	if err != nil {
 		return err
 	}
@@ -155,7 +153,7 @@ var external = []schema.GroupVersionResource{
 
 // object reads the ExternalSecret in the version that the cluster knows.
 func (c *externalCopy) get(ctx context.Context) (*unstructured.Unstructured, schema.GroupVersionResource, error) {
-	k, all, err := c.clients(false)
+	k, all, err := c.clients()
 	if err != nil {
 		return nil, external[0], err
 	}
@@ -214,7 +212,7 @@ func (c *externalCopy) Put(ctx context.Context, token string, f Fields) error {
 	if ok, err := c.Same(ctx, f); err != nil || ok {
 		return err
 	}
-	k, all, err := c.clients(true)
+	k, all, err := c.clients()
 	if err != nil {
 		return err
 	}

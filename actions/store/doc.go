@@ -12,6 +12,7 @@
 //     After a crash a run knows its own value by it, and takes nobody else's.
 //   - Nothing is deleted but what a run itself made and no longer needs: an earlier
 //     value stays in the store, and a copy is put back from there.
-//   - Looking uses the identity for reading; the identity for changes is used for the
-//     calls that change something, and for nothing else.
+//   - Secrets Manager is looked at with the identity for reading. What that identity
+//     need not see, values in Vault and in Kubernetes, is read with the identity for
+//     changes; that nothing is changed by looking is the permit's to see to.
 package store

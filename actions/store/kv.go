@@ -32,12 +32,9 @@ func (p *kvPlace) Name() string   { return p.name }
 func (p *kvPlace) System() string { return "vault:" + p.cluster }
 func (p *kvPlace) beside() string { return p.path + clients.PendingSuffix }
 
-func (p *kvPlace) vault(act bool) (*clients.Vault, error) {
-	if act {
-		return p.systems.Act.Vault(p.cluster)
-	}
-	return p.systems.Read.Vault(p.cluster)
-}
+// vault is the cluster as whoever acts: the policy of reading need not let values be
+// read, and the permit of a plan refuses changes whoever asks.
+func (p *kvPlace) vault() (*clients.Vault, error) { return p.systems.Act.Vault(p.cluster) }
 
 // absent reports whether a system says that there is no such thing.
 func absent(err error) bool {
@@ -48,7 +45,7 @@ func absent(err error) bool {
 
 // Look reads the pending value too, because the claim of its run stands in it.
 func (p *kvPlace) Look(ctx context.Context) (State, error) {
-	v, err := p.vault(false)
+	v, err := p.vault()
 	if err != nil {
 		return State{}, err
 	}
@@ -133,7 +130,7 @@ func bare(v clients.Value) (estate.Secret, error) {
 }
 
 func (p *kvPlace) Read(ctx context.Context, version string) (clients.Value, error) {
-	v, err := p.vault(false)
+	v, err := p.vault()
 	if err != nil {
 		return clients.Value{}, err
 	}
@@ -163,7 +160,7 @@ func (p *kvPlace) Token(s State) string {
 }
 
 func (p *kvPlace) Put(ctx context.Context, d Draft) error {
-	v, err := p.vault(true)
+	v, err := p.vault()
 	if err != nil {
 		return err
 	}
@@ -202,7 +199,7 @@ func (p *kvPlace) Sign(ctx context.Context, holder string) error {
 	if holder == "" {
 		return nil // it goes with the pending value
 	}
-	v, err := p.vault(true)
+	v, err := p.vault()
 	if err != nil {
 		return err
 	}
@@ -211,7 +208,7 @@ func (p *kvPlace) Sign(ctx context.Context, holder string) error {
 
 // Promote writes what is pending as the next version, if the latest is from.
 func (p *kvPlace) Promote(ctx context.Context, from, to string) error {
-	v, err := p.vault(true)
+	v, err := p.vault()
 	if err != nil {
 		return err
 	}
@@ -257,7 +254,7 @@ func (p *kvPlace) Promoted(_ context.Context, s State, _, to string) (bool, erro
 
 // Demote writes an earlier version again: a KV engine only goes forward.
 func (p *kvPlace) Demote(ctx context.Context, from, to string) error {
-	v, err := p.vault(true)
+	v, err := p.vault()
 	if err != nil {
 		return err
 	}
@@ -290,7 +287,7 @@ func (p *kvPlace) Restored(ctx context.Context, s State, to string) (bool, error
 	if s.Current == to {
 		return true, nil
 	}
-	v, err := p.vault(false)
+	v, err := p.vault()
 	if err != nil {
 		return false, err
 	}
@@ -317,7 +314,7 @@ func (p *kvPlace) Drop(ctx context.Context, _, claim string) error {
 	if claim != "" && s.Claim != claim {
 		return &Taken{Secret: p.name, Holder: s.Holder}
 	}
-	v, err := p.vault(true)
+	v, err := p.vault()
 	if err != nil {
 		return err
 	}
