@@ -19,7 +19,7 @@ func (r *reading) document(in IncidentInput, s *incident.State) incidentDoc {
 		Marks: none(r.marks), Severities: none(r.severities), Roles: r.roles(s), Verdict: r.told(s), Times: r.times(s, board),
 		Phases: r.phases(board), Updates: r.updates, Timeline: none(r.timeline.finish()), Flow: r.flow(board), Checklist: r.checklist(board),
 		Decisions: none(r.decisions), Measures: measures(s, in.Now), Notes: none(r.notes), Open: append(openRuns(s), open(board, in.Now)...),
-		Runs: r.runs(s),
+		Runs:       r.runs(s),
 		Prevention: r.signs.lessons(in, s),
 	}
 	switch {
