@@ -160,22 +160,24 @@ func (n *renewal) peers() []endpoint {
 // several new handshakes in a row. With among, addresses that are not in it need not
 // answer: they did not before.
 func (n *renewal) serves(ctx context.Context, r *actions.Run, want string, among []string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.p.drain)
-	defer cancel()
+	// Looks are not cut off by the end of the wait: one that is says nothing.
+	end := time.NewTimer(n.p.drain)
+	defer end.Stop()
+	over := false
 	good := map[string]int{}
-	var last []string
 	for {
 		var left, noted []string
 		count := 0
 		for _, e := range n.peers() {
 			list, err := n.p.addresses(ctx, e.Address)
 			if err != nil {
-				if last != nil && ctx.Err() != nil {
-					return "", n.notServed(want, last)
-				}
 				return "", err
 			}
-			for _, one := range n.p.handshakes(ctx, &e, list) {
+			served, err := n.p.handshakes(ctx, &e, list)
+			if err != nil {
+				return "", err
+			}
+			for _, one := range served {
 				key := e.name + " at " + one.Address
 				part := plan.Part{Name: key, State: plan.Running}
 				switch {
@@ -203,9 +205,6 @@ func (n *renewal) serves(ctx context.Context, r *actions.Run, want string, among
 				r.Part(part)
 			}
 		}
-		if ctx.Err() != nil && last != nil {
-			return "", n.notServed(want, last) // what was cut off says nothing
-		}
 		if len(left) == 0 && count > 0 {
 			seen := fmt.Sprintf("serial %s is served by all %d addresses, in %d handshakes in a row with each", want, count, looks)
 			if len(noted) > 0 {
@@ -216,10 +215,14 @@ func (n *renewal) serves(ctx context.Context, r *actions.Run, want string, among
 		if count == 0 && len(left) == 0 {
 			left = []string{"no address can be tried from here"}
 		}
-		last = left
+		if over {
+			return "", n.notServed(want, left)
+		}
 		select {
 		case <-ctx.Done():
-			return "", n.notServed(want, last)
+			return "", ctx.Err()
+		case <-end.C:
+			over = true // and one more look
 		case <-time.After(n.p.pause):
 		}
 	}
@@ -247,7 +250,11 @@ func (n *renewal) effect(ctx context.Context, want string) (plan.Effect, string,
 		if err != nil {
 			return plan.Unclear, "", err
 		}
-		for _, one := range n.p.handshakes(ctx, &e, list) {
+		served, err := n.p.handshakes(ctx, &e, list)
+		if err != nil {
+			return plan.Unclear, "", err
+		}
+		for _, one := range served {
 			switch {
 			case one.Leaf == nil:
 				silent++
