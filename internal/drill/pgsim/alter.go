@@ -21,7 +21,10 @@ func (p *parser) alterRole() (plan, *failure) {
 		return plan{}, p.stuck()
 	}
 	var edits []func(*Role)
+	own := true // it changes a password and nothing else
 	for !p.done() {
+		t, _ := p.peek()
+		own = own && (t.is("password") || t.is("encrypted"))
 		edit, f := p.roleOption()
 		if f != nil {
 			return plan{}, f
@@ -43,7 +46,7 @@ func (p *parser) alterRole() (plan, *failure) {
 			return problem("42704", "role %q does not exist", bounded(target)).from("acl.c", "get_rolespec_tuple")
 		case r.Superuser && !me.Superuser:
 			return problem("42501", "must be superuser to alter superuser roles or change superuser attribute")
-		case !me.Superuser:
+		case !me.Superuser && !me.CreateRole && (target != s.user || !own):
 			return problem("42501", "permission denied")
 		}
 		change := func(next *catalog) {
@@ -53,12 +56,7 @@ func (p *parser) alterRole() (plan, *failure) {
 			}
 			next.roles[target] = r
 		}
-		if s.tx == 'T' {
-			s.pending = append(s.pending, change)
-			return nil
-		}
-		s.server.cluster.change(change)
-		return nil
+		return s.alters(change)
 	}), nil
 }
 

@@ -1,6 +1,7 @@
 package pgsim
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -87,6 +88,7 @@ func (s *Server) Sessions() []Session {
 func (s *Server) drop(pid uint32) {
 	delete(s.backends, pid)
 	delete(s.live, pid)
+	maps.DeleteFunc(s.locks, func(_ lockKey, h advisory) bool { return h.pid == pid })
 	for _, b := range s.backends {
 		if b.BlockedBy == int(pid) {
 			b.BlockedBy, b.WaitStart, b.State = 0, time.Time{}, "idle"

@@ -53,7 +53,9 @@ type Role struct {
 	Infinite   bool      // VALID UNTIL 'infinity'
 	ConnLimit  int       // CONNECTION LIMIT; -1 for none
 	Superuser  bool
-	Monitor    bool // member of pg_monitor
+	Monitor    bool     // member of pg_monitor
+	CreateRole bool     // CREATEROLE, as before PostgreSQL 16: it may change every role that is no superuser
+	MemberOf   []string // roles that were granted to it
 }
 
 // database is one database of the cluster.

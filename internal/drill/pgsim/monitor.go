@@ -59,6 +59,11 @@ var monitoring = func() map[string]plan {
 			fields: []field{{"pg_has_role", pgtype.BoolOID}, {"coalesce", pgtype.TextOID}, {"coalesce", pgtype.TextOID}, {"coalesce", pgtype.Int8OID}},
 			run:    readStandbys,
 		},
+		sqlHolder: {
+			params: []uint32{pgtype.TextOID, pgtype.TextOID},
+			fields: []field{{"application_name", pgtype.TextOID}, {"?column?", pgtype.BoolOID}},
+			run:    readHolder,
+		},
 		sqlReplay: {
 			fields: []field{{"coalesce", pgtype.Int8OID}, {"pg_is_wal_replay_paused", pgtype.BoolOID}, {"exists", pgtype.BoolOID}, {"extract", pgtype.Float8OID}},
 			run:    readReplay,

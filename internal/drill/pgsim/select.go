@@ -130,6 +130,8 @@ func (p *parser) call(t token) (item, *failure) {
 		return item{}, notSimulated("this expression")
 	}
 	switch {
+	case (t.is("pg_try_advisory_lock") || t.is("pg_advisory_unlock")) && arg.kind == number:
+		return lockCall(t.s, arg)
 	case t.is("current_setting") && arg.kind == text:
 		return item{field{t.s, pgtype.TextOID}, func(_ context.Context, s *session) (any, *failure) {
 			v, ok := s.setting(arg.s)

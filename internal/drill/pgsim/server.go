@@ -44,6 +44,7 @@ type Server struct {
 	nextPID  uint32
 	backends map[uint32]*Session
 	live     map[uint32]*session // those of backends that have a connection
+	locks    map[lockKey]advisory
 	failed   int
 }
 
@@ -52,7 +53,7 @@ func newServer(c *Cluster, replica bool) *Server {
 	return &Server{
 		cluster: c, replica: replica, booted: c.began, ctx: ctx, stop: stop, hba: HBAScram,
 		userHBA: map[string]HBA{}, open: map[net.Conn]*session{}, listen: map[net.Listener]bool{},
-		nextPID: 1200 + uint32(c.rng.UintN(400)), backends: map[uint32]*Session{}, live: map[uint32]*session{},
+		nextPID: 1200 + uint32(c.rng.UintN(400)), backends: map[uint32]*Session{}, live: map[uint32]*session{}, locks: map[lockKey]advisory{},
 	}
 }
 

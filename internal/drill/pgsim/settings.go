@@ -118,6 +118,9 @@ func (s *session) set(name, value string) *failure {
 		s.settings = map[string]string{}
 	}
 	s.settings[name] = strings.ToValidUTF8(bounded(value), "?")
+	if name == "application_name" && s.pid != 0 {
+		s.server.update(s.pid, func(b *Session) { b.Application = s.settings[name] })
+	}
 	for _, r := range reported {
 		if strings.EqualFold(r, name) && s.pid != 0 {
 			s.backend.Send(&pgproto3.ParameterStatus{Name: r, Value: s.settings[name]})

@@ -63,6 +63,12 @@ func (s *session) compile(t []token) (plan, *failure) {
 		if len(t) > 2 && (t[1].is("role") || t[1].is("user")) {
 			return p.alterRole()
 		}
+	case "create":
+		if len(t) > 2 && (t[1].is("role") || t[1].is("user")) {
+			return p.createRole()
+		}
+	case "grant":
+		return p.grantRole()
 	}
 	if slices.Contains(writers, first.s) {
 		return s.write(t), nil
