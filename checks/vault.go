@@ -38,6 +38,7 @@ func vaultProbes(cfg *config.Config, set *clients.Set) []Probe {
 			b.health(), b.seal(), b.nodes(), b.raft(), b.replication(),
 			b.mounts(estate.CheckVaultMounts, "sys/mounts"), b.mounts(estate.CheckVaultAuth, "sys/auth"),
 			b.audit(), b.token(), b.staticRoles(), b.count())
+		out = append(out, b.stored()...)
 		if c.Vault.Compare != "" {
 			out = append(out, b.pair(vaultCluster(set, c.Vault.Compare, pace)))
 		}

@@ -35,7 +35,16 @@ func (s *Set) TLS(caFile string) *TLS { return &TLS{caFile: caFile} }
 // is left to whoever reads the leaf's dates.
 func (t *TLS) Handshake(ctx context.Context, address netip.AddrPort, serverName string, now time.Time) estate.Served {
 	served := estate.Served{Address: address.String()}
-	chain, err := present(ctx, served.Address, serverName)
+	var chain []*x509.Certificate
+	call := Call{System: "tls:" + served.Address, Name: "handshake for " + Strip(serverName, 120)}
+	err := Around(ctx, call, func() error {
+		var err error
+		chain, err = present(ctx, served.Address, serverName)
+		return err
+	})
+	if err == nil && len(chain) == 0 {
+		err = errUnsent
+	}
 	if err != nil {
 		served.Failure = handshakeFailure(address, serverName, err)
 		return served

@@ -62,6 +62,7 @@ func (d *deriver) vault() {
 		d.add(false, f)
 	}
 	d.vaultRoles(v)
+	d.vaultStored()
 	d.vaultEngines()
 	d.vaultAudit()
 	d.vaultToken()
