@@ -1,9 +1,11 @@
 package clients
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -209,5 +211,16 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		}
 	}
 	res.Body = newBoundedBody(req.Context(), res.Body, bodyLimits{bytes: vaultBody, free: vaultBody, nests: 100_000, parts: 500_000}, nil)
+	if req.Method == http.MethodGet {
+		return res, nil
+	}
+	// The library ends the context of a write before it hands the answer on, and with
+	// it what of the body has not come by then.
+	data, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(data))
 	return res, nil
 }
