@@ -28,29 +28,29 @@ type outset struct {
 	shape shape
 	ready func(*world, func() plan.RunState) // what comes before
 	ask   plan.Request
-	done  func(*testing.T, *world)
+	done  func(t *testing.T, w *world, when string)
 	back  bool // it can be rolled back
 }
 
 func outsets() []outset {
-	rotated := func(t *testing.T, w *world) {
+	rotated := func(t *testing.T, w *world, when string) {
 		if w.key("AWSCURRENT", target) == oldKey || w.version("AWSPENDING", target) != "" {
-			t.Error("the new key is not handed out, or something is pending")
+			t.Errorf("%s: the new key is not handed out, or something is pending: %v", when, w.stages())
 		}
 	}
 	return []outset{
 		{name: "rotate", shape: shape{}, ask: rotate(), done: rotated, back: true},
 		{name: "rotate, idempotent create", shape: shape{replay: true}, ask: rotate(), done: rotated, back: true},
-		{name: "rotate a cascade", shape: shape{dependents: true}, ask: rotate(), back: true, done: func(t *testing.T, w *world) {
-			rotated(t, w)
+		{name: "rotate a cascade", shape: shape{dependents: true}, ask: rotate(), back: true, done: func(t *testing.T, w *world, when string) {
+			rotated(t, w, when)
 			if w.key("AWSCURRENT", target) != w.key("AWSCURRENT", "prod/api/fallback") {
-				t.Error("the cascade is apart")
+				t.Errorf("%s: the cascade is apart", when)
 			}
 		}},
 		{name: "backup", shape: shape{backup: true}, ask: plan.Request{Procedure: "use-backup-key"}, done: rotated, back: true},
-		{name: "revoke", shape: shape{}, ask: revoke(), done: func(t *testing.T, w *world) {
+		{name: "revoke", shape: shape{}, ask: revoke(), done: func(t *testing.T, w *world, when string) {
 			if w.provider.Judge(oldKey) != http.StatusUnauthorized {
-				t.Error("the old key is not ended")
+				t.Errorf("%s: the old key is not ended", when)
 			}
 		}},
 	}
@@ -111,7 +111,7 @@ func TestNoCrashLosesAKey(t *testing.T) {
 				t.Fatal("it does not begin")
 			}
 			calls, records := probe.calls.list(), probe.log.writes-writes
-			o.done(t, probe)
+			o.done(t, probe, "without a crash")
 			type point struct {
 				call  int
 				after bool
@@ -182,7 +182,7 @@ func (o outset) crash(t *testing.T, name string, mode plan.Mode, arm func(*world
 	case mode == plan.Resume && got.State != plan.RunDone:
 		t.Errorf("%s: resumed, it ended %s: %s\n%s", name, got.State, got.Trouble, lines(got))
 	case mode == plan.Resume:
-		o.done(t, w)
+		o.done(t, w, name)
 		w.safe(name)
 	case got.State != plan.RunRolledBack:
 		t.Errorf("%s: rolled back, it ended %s: %s\n%s", name, got.State, got.Trouble, lines(got))
@@ -247,7 +247,7 @@ func TestNoFaultOfACallIsTakenForItsOpposite(t *testing.T) {
 						continue // it was refused before anything was done
 					}
 					e.Close()
-					o.done(t, w)
+					o.done(t, w, what)
 					w.safe(what)
 					w.clean()
 				}

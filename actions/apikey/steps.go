@@ -156,8 +156,62 @@ func (w *work) free(s store.State, m member) bool {
 	return s.Current != token && s.Pending != token
 }
 
+// handsOut reports whether the new value of a member is current, and nothing of the
+// run is pending there any more.
 func (w *work) handsOut(s store.State, m member) bool {
-	return s.Current == w.facts[factToken+m.name]
+	token := w.facts[factToken+m.name]
+	return s.Current == token && s.Pending+s.Done == "" && !slices.ContainsFunc(s.Stages[token], func(label string) bool {
+		return strings.HasSuffix(label, w.facts[factClaim])
+	})
+}
+
+// promoted tells how far the promotion came: a label that was moved and not cleared up
+// behind is a part of it.
+func (w *work) promoted(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) {
+	effect, text, err := w.count(ctx, w.members, "hand out the new key", w.handsOut)
+	if err != nil || effect != plan.NotDone {
+		return effect, text, err
+	}
+	moved, _, err := w.tally(ctx, w.members, func(s store.State, m member) bool { return s.Current == w.facts[factToken+m.name] })
+	switch {
+	case err != nil:
+		return plan.Unclear, "", err
+	case moved > 0:
+		return plan.Partly, fmt.Sprintf("%d of %d hand out the new key, which is still labelled as pending", moved, len(w.members)), nil
+	}
+	return plan.NotDone, text, nil
+}
+
+// demote has a member hand out the old key again, if it hands out the new one.
+func (w *work) demote(ctx context.Context, m member) error {
+	token, from := w.facts[factToken+m.name], w.facts[factFrom+m.name]
+	s, err := m.place.Look(ctx)
+	if err != nil {
+		return err
+	}
+	promoted, err := m.place.Promoted(ctx, s, from, token)
+	if err != nil || !promoted {
+		return err
+	}
+	return m.place.Demote(ctx, token, from)
+}
+
+// before says by looking that every member hands out what it did before the run.
+func (w *work) before(ctx context.Context) (string, error) {
+	for _, m := range w.members {
+		s, err := m.place.Look(ctx)
+		if err != nil {
+			return "", err
+		}
+		is, err := m.place.Restored(ctx, s, w.facts[factFrom+m.name])
+		if err != nil {
+			return "", err
+		}
+		if !is {
+			return "", &estate.Failure{Kind: estate.BadAnswer, Doing: "see that " + m.name + " hands out the old key", Detail: "version " + store.Short(s.Current) + " is current", Next: "roll back again"}
+		}
+	}
+	return fmt.Sprintf("%d of %d hand out the old key", len(w.members), len(w.members)), nil
 }
 
 func (w *work) promoteStep() step {
@@ -183,9 +237,7 @@ func (w *work) promoteStep() step {
 					return "hands out the new key", m.place.Drop(ctx, w.facts[factToken+m.name], w.facts[factClaim])
 				})
 			},
-			Probe: func(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) {
-				return w.count(ctx, w.members, "hand out the new key", w.handsOut)
-			},
+			Probe: w.promoted,
 			Verify: func(ctx context.Context, _ *actions.Run) (string, error) {
 				return w.all(ctx, w.members, "hand out the new key", w.handsOut)
 			},
@@ -194,14 +246,17 @@ func (w *work) promoteStep() step {
 				back := slices.Clone(w.members)
 				slices.Reverse(back)
 				if err := w.each(r, back, func(m member) (string, error) {
-					return "hands out the old key", m.place.Demote(ctx, w.facts[factToken+m.name], w.facts[factFrom+m.name])
+					if err := w.demote(ctx, m); err != nil {
+						return "", err
+					}
+					return "hands out the old key", nil
 				}); err != nil {
 					return err
 				}
 				return w.back(ctx, r, w.copies(true)) // which follow the store
 			},
 			VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) {
-				text, err := w.all(ctx, w.members, "hand out the old key", func(s store.State, m member) bool { return s.Current == w.facts[factFrom+m.name] })
+				text, err := w.before(ctx)
 				if follow := w.copies(true); err == nil && len(follow) > 0 {
 					_, err = w.areBack(ctx, follow)
 				}
@@ -417,7 +472,7 @@ func (w *work) gaveUp(ctx context.Context, r *actions.Run) (string, error) {
 	}
 	h, err := w.read(ctx, m, w.facts[factToken+m.name])
 	if err != nil || h.trouble != nil {
-		return text + "; no key of this run was stored", nil
+		return text + "; no key of this run is stored", nil
 	}
 	for n := 1; ; n++ {
 		got, err := w.probe(ctx, h.key, h.id)

@@ -3,7 +3,6 @@ package apikey
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -217,6 +216,16 @@ func (w *world) key(stage, secret string) string {
 	return ""
 }
 
+// stages are the labels of the target's versions.
+func (w *world) stages() map[string][]string {
+	s, _ := w.sim.Secret(target)
+	out := map[string][]string{}
+	for _, v := range s.Versions {
+		out[v.ID] = v.Stages
+	}
+	return out
+}
+
 // restart has the service load what the store hands out.
 func (w *world) restart() {
 	version := w.version("AWSCURRENT", target)
@@ -330,7 +339,13 @@ type memory struct {
 	dies   int // the write, from 1, from which on it is dead; 0 for never
 }
 
-var errDead = errors.New("the process is dead")
+// died is what every call of a dead process comes to. Nobody tries it again.
+type died struct{}
+
+func (died) Error() string        { return "the process is dead" }
+func (died) RetryableError() bool { return false }
+
+var errDead error = died{}
 
 // Record satisfies actions.Log.
 func (m *memory) Record(_ context.Context, events ...incident.Event) error {
