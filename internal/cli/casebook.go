@@ -22,6 +22,7 @@ type casebook struct {
 	rb          *runbook.Runbook
 	environment string
 	drill       string
+	engine      *engine // records in the incident that is open for writing; nil where nothing can be acted on
 
 	mu   sync.Mutex
 	open []*archive.Session // every one that was opened, the newest last
@@ -118,6 +119,11 @@ func (c *casebook) keep(s *archive.Session, err error) (ui.Book, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open = append(c.open, s)
+	if c.engine != nil && s.Case().Writing {
+		if err := c.engine.lead(s, c.store); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

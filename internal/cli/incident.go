@@ -26,18 +26,18 @@ const (
 )
 
 // newIncidentCommand is warroom incident. Nothing of it needs the estate or its
-// configuration, but for resume.
+// configuration, but for resume and roll-back.
 func newIncidentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "incident",
-		Short: "List, show, verify, report or resume incidents",
+		Short: "List, show, verify, report, resume or roll back incidents",
 		Long: "Work with the incidents that the console recorded. They lie below the XDG state folder, one folder each.\n" +
-			"ID is an incident's id, a beginning that only one has, or latest. Only resume needs the configuration of the estate.",
+			"ID is an incident's id, a beginning that only one has, or latest. Only resume and roll-back need the configuration of the estate.",
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newIncidentListCommand(), newIncidentShowCommand(), newIncidentVerifyCommand(), newIncidentReportCommand(),
-		newIncidentResumeCommand())
+		newIncidentResumeCommand(), newIncidentRollBackCommand())
 	return cmd
 }
 

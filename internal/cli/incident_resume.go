@@ -11,17 +11,25 @@ import (
 	"warroom/internal/config"
 	"warroom/internal/drill"
 	"warroom/internal/incident"
+	"warroom/internal/plan"
 )
 
 func newIncidentResumeCommand() *cobra.Command {
 	var look looks
+	var take takeUp
 	cmd := &cobra.Command{
 		Use:   "resume ID",
 		Short: "Open the console on an incident again",
 		Long: "Open the console on an incident, where it was left. A drill is opened on its scenario, every other one on the configuration.\n" +
-			"Where that cannot be used, the incident is opened without the estate. While another console writes it, it is opened read-only and followed live.",
+			"Where that cannot be used, the incident is opened without the estate. While another console writes it, it is opened read-only and followed live.\n" +
+			"With --confirm TARGET it opens no console: it finishes a recovery run that was interrupted, failed or stopped, from the step\n" +
+			"where it stopped, which is probed on the live system first.",
 		Args: oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if take.wanted() {
+				take.consent.look = look.desk
+				return take.up(cmd, args[0], plan.Resume)
+			}
 			id, declared, err := declaration(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -47,6 +55,7 @@ func newIncidentResumeCommand() *cobra.Command {
 		},
 	}
 	look.flags(cmd)
+	take.flags(cmd)
 	return cmd
 }
 

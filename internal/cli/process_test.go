@@ -23,6 +23,7 @@ const asProgram = "WARROOM_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		breakCalls(os.Getenv(breakAt))
 		os.Exit(Main("test"))
 	}
 	// What was refused is remembered for other runs of the same user: those of the

@@ -43,7 +43,7 @@ func TestTheREADMEsPictureIsTrue(t *testing.T) {
 
 // timeless drops the clock, the ages and the blanks that they moved.
 func timeless(screen string) string {
-	screen = regexp.MustCompile(`\d\d:\d\d:\d\d UTC`).ReplaceAllString(screen, "")
+	screen = regexp.MustCompile(`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d? \w{3} \d\d:\d\d:\d\d UTC`).ReplaceAllString(screen, "")
 	screen = regexp.MustCompile(`(<?\d+s|\d+m|~ \S+)? *([║│])`).ReplaceAllString(screen, "$2")
 	return strings.TrimSpace(regexp.MustCompile(`[ ─═]+`).ReplaceAllString(screen, " "))
 }

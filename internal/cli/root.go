@@ -87,7 +87,7 @@ func newRootCommand() *cobra.Command {
 	look.flags(cmd)
 	cmd.Flags().StringVar(&alert, "alert-time", "", "when the alert was raised, as 2026-03-21T12:00:00Z: an incident's clocks count from there")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	cmd.AddCommand(newDrillCommand(), newIncidentCommand(), newChecklistCommand(), newCheckCommand(), newInitCommand(), newConfigCommand(), newRunbookCommand())
+	cmd.AddCommand(newDrillCommand(), newIncidentCommand(), newChecklistCommand(), newCheckCommand(), newPlanCommand(), newActCommand(), newInitCommand(), newConfigCommand(), newRunbookCommand())
 	return cmd
 }
 

@@ -53,7 +53,12 @@ func (v *Vault) change(ctx context.Context, scope VaultScope, method, capability
 		if raw, err = json.Marshal(revealed(body)); err != nil {
 			return &estate.Failure{Kind: estate.Broken, Doing: doing, Detail: "what was to be written is no JSON"}
 		}
-		res, err = client.Logical().WriteRawWithContext(ctx, path, raw)
+		// Not WriteRawWithContext: it ends the request's context when it returns, and
+		// the answer with it, which is read only then.
+		req := client.NewRequest(http.MethodPut, "/v1/"+path)
+		req.BodyBytes = raw
+		//lint:ignore SA1019 every other way ends the context too early, or parses the answer
+		res, err = client.RawRequestWithContext(ctx, req)
 	}
 	if res != nil && res.Response != nil {
 		defer func() { _ = res.Body.Close() }()
