@@ -151,7 +151,7 @@ func (w *work) again(ask actions.Ask) (*actions.Prepared, error) {
 			out.Inputs = w.inputs()
 		}
 		if w.retaken && w.blind() {
-			out.Warnings = append(out.Warnings, plan.Warning{ID: warnOrphan, Accept: true, Text: w.orphanText()})
+			out.Warnings = append(out.Warnings, plan.Warning{ID: warnOrphan, Accept: true, Text: w.orphanText() + "."})
 		}
 	}
 	return w.prepared(out), nil
@@ -164,7 +164,7 @@ func (w *work) blind() bool {
 }
 
 func (w *work) orphanText() string {
-	return fmt.Sprintf("%s may have made a key named %s whose value is lost: %s cannot list its keys and end one for us. Look for it in its console and end it there before you go on.",
+	return fmt.Sprintf("%s may have made a key named %s whose value is lost: %s cannot list its keys and end one for us. Look for it in its console and end it there before you go on",
 		w.rule.Provider, w.facts[factName], w.rule.Provider)
 }
 

@@ -43,11 +43,11 @@ type world struct {
 	log      *memory
 	calls    *recorder
 
-	mu      sync.Mutex
-	offset  time.Duration     // of the provider's and the procedures' clock
-	loaded  map[string]string // version by service
-	health  bool              // whether the services answer
-	options map[string]string
+	mu     sync.Mutex
+	offset time.Duration     // of the provider's and the procedures' clock
+	loaded map[string]string // version by service
+	health bool              // whether the services answer
+	idle   func()            // called for every second that a procedure waits
 }
 
 // shape says how a world differs from the usual one.
@@ -237,8 +237,8 @@ func (w *world) restart() {
 // engine is a console on the world, as after its start.
 func (w *world) engine() *actions.Engine {
 	w.t.Helper()
-	systems := actions.Systems{Config: w.cfg, Read: clients.New(w.cfg), Act: clients.NewActing(w.cfg), Holder: "anna@war"}
-	f := &family{systems: systems, now: w.now, jitter: func() float64 { return 0.5 }, pause: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+	f := w.family()
+	systems := f.systems
 	scrub := func(s string) string { return systems.Read.Net().Scrub(systems.Act.Net().Scrub(s)) }
 	e := actions.New(actions.Options{
 		Procedures: f.procedures(), Systems: systems, Environment: "production", Operator: "anna", Host: "war", PID: os.Getpid(), Scrub: scrub, Around: w.calls,
@@ -247,8 +247,21 @@ func (w *world) engine() *actions.Engine {
 	if _, err := e.Arm(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { e.Close(); systems.Read.Close(); systems.Act.Close() })
+	w.t.Cleanup(e.Close)
 	return e
+}
+
+// family is the procedures on the world, which wait for nothing.
+func (w *world) family() *family {
+	systems := actions.Systems{Config: w.cfg, Read: clients.New(w.cfg), Act: clients.NewActing(w.cfg), Holder: "anna@war"}
+	w.t.Cleanup(func() { systems.Read.Close(); systems.Act.Close() })
+	pause := func(ctx context.Context, _ time.Duration) error {
+		if w.idle != nil {
+			w.idle()
+		}
+		return ctx.Err()
+	}
+	return &family{systems: systems, now: w.now, jitter: func() float64 { return 0.5 }, pause: pause}
 }
 
 // consent is everything that a plan asks for.
