@@ -41,7 +41,7 @@ func changeFile(ctx context.Context, what string, do func() error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	f := &estate.Failure{Kind: estate.Broken, Doing: what, Detail: clients.Strip(err.Error(), clients.DetailLimit), Next: "see to the disk or the folder, then resume or roll back"}
+	f := &estate.Failure{Kind: estate.Refused, Doing: what, Detail: clients.Strip(plainError(err).Error(), clients.DetailLimit), Next: "see to the disk or the folder, then resume or roll back"}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		f.Kind, f.Next = estate.Denied, "run warroom as a user who may write there, or correct the modes, then resume"
@@ -49,6 +49,19 @@ func changeFile(ctx context.Context, what string, do func() error) error {
 		f.Kind = estate.Silent
 	}
 	return f
+}
+
+// plainError is an error of the system without the paths, which are told already.
+func plainError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
 }
 
 // stage writes a file whole under its temporary name beside path, with its mode and

@@ -254,9 +254,9 @@ func (n *renewal) installed() (fresh, old bool, err error) {
 		return false, false, err
 	}
 	if n.where.kind == inFolder {
-		_, to := n.where.next(n.tag)
+		dir, to := n.where.next(n.tag)
 		now, err := os.Readlink(n.where.link)
-		return err == nil && now == to, err == nil && now == b.To, err
+		return err == nil && now == to, err == nil && now == b.To && !there(dir), err
 	}
 	content, _, contentErr := n.content(b)
 	fresh, old = contentErr == nil, true
@@ -340,5 +340,5 @@ func changeError(doing string, err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	return &estate.Failure{Kind: estate.Broken, Doing: doing, Detail: clients.Strip(err.Error(), clients.DetailLimit), Next: "see to it, then resume or roll back"}
+	return &estate.Failure{Kind: estate.BadAnswer, Doing: doing, Detail: clients.Strip(err.Error(), clients.DetailLimit), Next: "see to it, then resume or roll back"}
 }

@@ -20,8 +20,10 @@ import (
 )
 
 const (
-	commandLimit = 30 * time.Second // of a configuration test or a reload
-	outputLimit  = 4 << 10          // bytes of a command's output that are kept
+	// commandLimit bounds a configuration test or a reload, unless a test of ours says
+	// otherwise.
+	commandLimit = 30 * time.Second
+	outputLimit  = 4 << 10 // bytes of a command's output that are kept
 	// looks is how many handshakes in a row with one address must show the same: a
 	// server may have several workers, each with what it has loaded.
 	looks = 3
@@ -34,7 +36,7 @@ var childEnv = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ
 // command runs a list of words, without a shell, input or terminal. What it prints is
 // kept for the error alone: its end, scrubbed and bounded.
 func (n *renewal) command(ctx context.Context, what string, words []string) error {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	ctx, cancel := context.WithTimeout(ctx, n.p.patience)
 	defer cancel()
 	doing := what + " of " + n.e.id + " by " + quoted(words)
 	out := &tail{limit: outputLimit}
@@ -66,7 +68,7 @@ func (n *renewal) command(ctx context.Context, what string, words []string) erro
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		f.Kind, f.Detail = estate.Silent, fmt.Sprintf("it did not end within %s and was stopped", commandLimit)
+		f.Kind, f.Detail = estate.Silent, fmt.Sprintf("it did not end within %s and was stopped", n.p.patience)
 	case errors.As(err, &exit):
 		f.Detail = "it said no (" + exit.String() + ")"
 	default:

@@ -263,13 +263,16 @@ func (n *renewal) installWork(past *actions.Past) actions.Step {
 				return err
 			}
 			if err := n.install(ctx); err != nil {
-				return err
+				if fresh, _, look := n.installed(); look != nil || !fresh {
+					return n.takenBack(ctx, r, err, "The new files could not be put in place as a whole.")
+				}
+				r.Say("warn", "A call said no, and the new files are in place as a whole: "+n.p.systems.Act.Text(err.Error(), clients.DetailLimit))
 			}
 			if len(n.e.rot.Test) == 0 {
 				return nil
 			}
 			if err := n.command(ctx, "test the configuration", n.e.rot.Test); err != nil {
-				return n.refusedByTest(ctx, r, err)
+				return n.takenBack(ctx, r, err, "The server refuses its configuration with the new files.")
 			}
 			return put(ctx, n.file(testedFile), []byte("the configuration was tested with the new files\n"), private)
 		},
@@ -329,10 +332,13 @@ func (n *renewal) servesOld(ctx context.Context, r *actions.Run) (string, error)
 	return n.serves(ctx, r, n.facts[factOld], strings.Split(n.facts[factAnswering], ","))
 }
 
-// refusedByTest puts the old files back at once: a server that restarts by itself must
-// not find files that it refuses.
-func (n *renewal) refusedByTest(ctx context.Context, r *actions.Run, why error) error {
-	// The time of the step may be used up by the test.
+// takenBack puts the old files back at once: a server that restarts by itself must not
+// find files that it refuses, or that do not belong together.
+func (n *renewal) takenBack(ctx context.Context, r *actions.Run, why error, what string) error {
+	if _, old, err := n.installed(); err == nil && old {
+		return why // nothing was replaced
+	}
+	// The time of the step may be used up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandLimit)
 	defer cancel()
 	err := n.restore(ctx)
@@ -340,10 +346,10 @@ func (n *renewal) refusedByTest(ctx context.Context, r *actions.Run, why error) 
 		err = n.restored()
 	}
 	if err != nil {
-		r.Say("fail", "The old files could not be put back: "+n.p.systems.Act.Text(err.Error(), clients.DetailLimit))
+		r.Say("fail", what+" The old files could not be put back: "+n.p.systems.Act.Text(err.Error(), clients.DetailLimit))
 		return fmt.Errorf("%w; and the old files could not be put back: %w", why, err)
 	}
-	r.Say("warn", "The server refuses its configuration with the new files. The old files are back in place and were read back.")
+	r.Say("warn", what+" The old files are back in place and were read back.")
 	return why
 }
 

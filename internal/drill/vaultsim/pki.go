@@ -226,8 +226,8 @@ func (q *request) pkiIssue(m *mount, name string, csr *x509.CertificateRequest) 
 		if csr.Subject.CommonName != "" {
 			cn = csr.Subject.CommonName
 		}
-		names = append(slices.Clone(csr.DNSNames), names...)
-		ips = append(ips, csr.IPAddresses...)
+		// use_csr_sans, the default: those of the request itself count, and no others.
+		names, ips = slices.Clone(csr.DNSNames), csr.IPAddresses
 	}
 	if cn == "" {
 		return badRequest("the common_name field is required, or must be provided in a CSR with \"use_csr_common_name\" set to true, unless \"require_cn\" is set to false")
