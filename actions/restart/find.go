@@ -55,6 +55,18 @@ type found struct {
 	byHand  []string                // who must be restarted by hand, with how
 }
 
+// used are the copies from which some member takes its value: another one that is behind
+// holds nobody back.
+func (f *found) used() []*duplicate {
+	var out []*duplicate
+	for _, d := range f.copies {
+		if slices.ContainsFunc(f.members, func(m *member) bool { return slices.Contains(m.Copies, d.place()) }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // search looks for the consumers of secrets. Where only is not empty, no other
 // component is taken, and what is not a component is not looked for.
 func (p *Procedure) search(ctx context.Context, secrets []string, only estate.ID) (*found, error) {

@@ -36,6 +36,7 @@ func (j *job) do(ctx context.Context, t teller, members []*member) error {
 	for _, m := range members {
 		t.Part(plan.Part{Name: m.String(), State: plan.Waiting})
 	}
+	j.lens.crowd(members)
 	var (
 		mu     sync.Mutex
 		next   int
@@ -155,7 +156,7 @@ type standing struct {
 }
 
 // look sees how far a member is.
-func (j *job) look(ctx context.Context, m *member, v values) (standing, error) {
+func (j *job) look(ctx context.Context, m *member, v values, since time.Time) (standing, error) {
 	if m.Unit != "" {
 		now, err := j.p.unit(ctx, m)
 		if err != nil {
@@ -171,18 +172,18 @@ func (j *job) look(ctx context.Context, m *member, v values) (standing, error) {
 	if err != nil {
 		return standing{}, err
 	}
-	w, err := c.workload(ctx, m.Namespace, m.Kind, m.Name)
+	w, err := j.lens.workload(ctx, c, m, since)
 	if err != nil {
 		return standing{}, err
 	}
 	s := standing{ours: w.mark == j.Token}
 	s.rolled, s.text = w.rolled()
 	if !s.ours && (!j.All || w.desired == 0) {
-		pods, err := c.pods(ctx, m.Namespace, w)
+		pods, err := j.lens.pods(ctx, c, m, w, since)
 		if err != nil {
 			return standing{}, err
 		}
-		if ok, why := j.onNew(ctx, m, w, of(w, pods), v); ok {
+		if ok, why := j.onNew(ctx, m, w, pods, v); ok {
 			s.fine, s.text = true, why
 		}
 	}
@@ -192,13 +193,15 @@ func (j *job) look(ctx context.Context, m *member, v values) (standing, error) {
 // lookAll looks at members, a few at once.
 func (j *job) lookAll(ctx context.Context, members []*member, v values) ([]standing, []error) {
 	out, errs := make([]standing, len(members)), make([]error, len(members))
+	j.lens.crowd(members)
+	since := time.Now()
 	turns := make(chan struct{}, 8)
 	var wg sync.WaitGroup
 	for i, m := range members {
 		wg.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			out[i], errs[i] = j.look(ctx, m, v)
+			out[i], errs[i] = j.look(ctx, m, v, since)
 		})
 	}
 	wg.Wait()

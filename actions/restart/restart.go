@@ -108,7 +108,8 @@ type job struct {
 	Ranks   [][]*member  `json:"ranks"`
 	Copies  []*duplicate `json:"copies,omitempty"`
 
-	p *Procedure
+	p    *Procedure
+	lens lens
 
 	mu    sync.Mutex
 	well  map[string]bool   // members that this process saw stay well for the soak
@@ -159,7 +160,7 @@ func (p *Procedure) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prep
 	if err != nil {
 		return nil, err
 	}
-	j.Copies = f.copies
+	j.Copies = f.used()
 	v := values{}
 	if !j.Later {
 		if v, err = j.values(ctx); err != nil {

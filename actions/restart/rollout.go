@@ -24,17 +24,17 @@ func (j *job) restartWorkload(ctx context.Context, t teller, m *member, v values
 	if err != nil {
 		return "", false, err
 	}
-	w, err := read.workload(ctx, m.Namespace, m.Kind, m.Name)
+	lately := time.Now().Add(-4 * j.p.pace)
+	w, err := j.lens.workload(ctx, read, m, lately)
 	if err != nil {
 		return "", false, err
 	}
 	before := time.Time{} // of the last news of a rollout that is not ours
 	if w.mark != j.Token {
-		pods, err := read.pods(ctx, m.Namespace, w)
+		pods, err := j.lens.pods(ctx, read, m, w, lately)
 		if err != nil {
 			return "", false, err
 		}
-		pods = of(w, pods)
 		if r := blocked(w, pods); r != nil {
 			return "", false, r
 		}
@@ -78,7 +78,7 @@ func (j *job) patch(ctx context.Context, read *cluster, m *member) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	const tries = 4
+	const tries = 5
 	for try := 1; ; try++ {
 		err := acting.restart(ctx, m, body)
 		if err == nil {
@@ -88,7 +88,7 @@ func (j *job) patch(ctx context.Context, read *cluster, m *member) error {
 		if final(f, err) {
 			return f
 		}
-		wait := j.p.pace << (2 * try)
+		wait := j.p.pace << try
 		if s, ok := apierrors.SuggestsClientDelay(err); ok {
 			wait = max(wait, min(time.Duration(s)*time.Second, 30*time.Second))
 		}
@@ -157,9 +157,10 @@ func (p *Procedure) interval(since time.Time) time.Duration {
 // that it will not be: past its own deadline, or with new pods that do not start.
 func (j *job) watch(ctx context.Context, t teller, c *cluster, m *member, before, end time.Time) (string, error) {
 	begun := time.Now()
+	asOf := begun // nothing of before the patch says anything
 	last, shown, gone := "nothing was seen of it yet", "", 0
 	for {
-		w, err := c.workload(ctx, m.Namespace, m.Kind, m.Name)
+		w, err := j.lens.workload(ctx, c, m, asOf)
 		switch {
 		case err != nil && (denied(err) || ctx.Err() != nil):
 			return "", err
@@ -183,9 +184,9 @@ func (j *job) watch(ctx context.Context, t teller, c *cluster, m *member, before
 			if w.progress == "ProgressDeadlineExceeded" && w.observed >= w.generation && !w.progressAt.Equal(before) {
 				return "", j.stuck(ctx, c, m, w, "its rollout exceeded its own deadline: "+j.p.s.Read.Text(w.progressing, 160))
 			}
-			pods, err := c.pods(ctx, m.Namespace, w)
+			pods, err := j.lens.pods(ctx, c, m, w, asOf)
 			if err == nil {
-				why, fatal := j.sick(of(w, pods))
+				why, fatal := j.sick(pods)
 				if fatal {
 					return "", j.stuck(ctx, c, m, w, why)
 				}
@@ -199,8 +200,12 @@ func (j *job) watch(ctx context.Context, t teller, c *cluster, m *member, before
 		if !time.Now().Before(end) {
 			return "", j.stuck(ctx, c, m, w, fmt.Sprintf("it was not through after %s: %s", j.p.deadline(), last))
 		}
-		if err := pause(ctx, min(j.p.interval(begun), max(time.Until(end), time.Millisecond))); err != nil {
+		wait := j.p.interval(begun)
+		if err := pause(ctx, min(wait, max(time.Until(end), time.Millisecond))); err != nil {
 			return "", err
+		}
+		if lately := time.Now().Add(-wait / 2); lately.After(asOf) {
+			asOf = lately
 		}
 	}
 }
@@ -313,15 +318,15 @@ func (j *job) settle(ctx context.Context, t teller, c *cluster, m *member, v val
 // unsettled says what is no longer well of a workload that rolled; empty for nothing.
 // A container that restarted since the first look is told every time.
 func (j *job) unsettled(ctx context.Context, c *cluster, m *member, v values, restarts map[types.UID]int32, first bool) (string, *workload) {
-	w, err := c.workload(ctx, m.Namespace, m.Kind, m.Name)
+	lately := time.Now().Add(-j.p.pace)
+	w, err := j.lens.workload(ctx, c, m, lately)
 	if err != nil {
 		return err.Error(), nil
 	}
-	pods, err := c.pods(ctx, m.Namespace, w)
+	pods, err := j.lens.pods(ctx, c, m, w, lately)
 	if err != nil {
 		return err.Error(), w
 	}
-	pods = of(w, pods)
 	for i := range pods {
 		var n int32
 		for _, s := range pods[i].Status.ContainerStatuses {

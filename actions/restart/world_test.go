@@ -42,7 +42,7 @@ const (
 	adminToken = "canary-token-of-an-admin"
 	oldValue   = "canary-old-password-0123456789"
 	newValue   = "canary-new-password-0123456789"
-	secretID   = "prod/db/postgres"
+	secretID   = "test/db/restarts" // the lab's cluster knows others
 )
 
 // quick is the clock of a simulated cluster: so many times as fast as the real one.
@@ -278,6 +278,10 @@ func (w *world) stale(of ...string) {
 	w.t.Helper()
 	w.settled(of...)
 	w.secret(newValue)
+	if w.sim == nil {
+		// The API tells times in whole seconds: a pod of the same second could be older.
+		time.Sleep(1100 * time.Millisecond)
+	}
 }
 
 // desk is an engine on the world, as one process.
@@ -426,7 +430,8 @@ type recorder struct {
 	mu     sync.Mutex
 	on     bool
 	points []string
-	killAt int // counted from 1; 0 is never
+	killAt int    // counted from 1; 0 is never
+	killAs string // the beginning of a point's name; empty is none
 	dead   bool
 	calls  []clients.Call
 	breaks func(call clients.Call, do func() error) error // nil makes it
@@ -436,7 +441,7 @@ type recorder struct {
 func (r *recorder) reset(on bool, killAt int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.on, r.points, r.killAt, r.dead, r.calls = on, nil, killAt, false, nil
+	r.on, r.points, r.killAt, r.killAs, r.dead, r.calls = on, nil, killAt, "", false, nil
 }
 
 func (r *recorder) point(name string) bool {
@@ -444,7 +449,7 @@ func (r *recorder) point(name string) bool {
 	defer r.mu.Unlock()
 	if r.on && !r.dead {
 		r.points = append(r.points, name)
-		r.dead = len(r.points) == r.killAt
+		r.dead = len(r.points) == r.killAt || r.killAs != "" && strings.HasPrefix(name, r.killAs)
 	}
 	return !r.dead
 }
