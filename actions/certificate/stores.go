@@ -138,6 +138,13 @@ func (n *renewal) objectBack(ctx context.Context) error {
 	return n.writeObject(ctx, held["tls.crt"], held["tls.key"])
 }
 
+// ACM is asked and waited for no longer than acmWait, and no oftener than once in
+// acmPause: its quotas are low.
+const (
+	acmWait  = time.Minute
+	acmPause = time.Second
+)
+
 // importACM imports a certificate over the configured ARN.
 func (n *renewal) importACM(ctx context.Context, chain *bundle, key []byte) error {
 	doing := "import the certificate over " + n.e.rot.ACM
@@ -153,12 +160,26 @@ func (n *renewal) importACM(ctx context.Context, chain *bundle, key []byte) erro
 	if more := chain.between(); len(more) > 0 {
 		in.CertificateChain = more
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*n.p.limit())
+	ctx, cancel := context.WithTimeout(ctx, acmWait)
 	defer cancel()
-	if _, err := services.ACM.ImportCertificate(ctx, in); err != nil {
-		return account.Failure(err, doing)
+	for {
+		once, cancel := context.WithTimeout(ctx, 2*n.p.limit())
+		_, err := services.ACM.ImportCertificate(once, in)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		// One import a second is its quota. To import the same again does no harm.
+		f := account.Failure(err, doing)
+		if f.Kind != estate.Throttled {
+			return f
+		}
+		select {
+		case <-ctx.Done():
+			return f
+		case <-time.After(acmPause):
+		}
 	}
-	return nil
 }
 
 // acmSerial is the serial number that ACM holds under the ARN.
@@ -190,7 +211,7 @@ func (n *renewal) acmSerial(ctx context.Context) (string, error) {
 
 // acmHas waits until ACM holds a serial number: what it is told shows a little later.
 func (n *renewal) acmHas(ctx context.Context, want string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.p.drain)
+	ctx, cancel := context.WithTimeout(ctx, acmWait)
 	defer cancel()
 	for {
 		is, err := n.acmSerial(ctx)
@@ -203,7 +224,7 @@ func (n *renewal) acmHas(ctx context.Context, want string) (string, error) {
 				err = &estate.Failure{Kind: estate.BadAnswer, Doing: "see serial " + brief(want) + " in " + n.e.rot.ACM, Detail: "it holds serial " + brief(is), Next: "look at it in ACM, then resume or roll back"}
 			}
 			return "", err
-		case <-time.After(n.p.pause):
+		case <-time.After(acmPause):
 		}
 	}
 }
