@@ -43,7 +43,7 @@ func TestConfigExampleIsValid(t *testing.T) {
 	if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := path + ": valid: 17 components, 6 secrets, 14 flows\n"
+	want := path + ": valid: 17 components, 8 secrets, 14 flows\n"
 	for _, args := range [][]string{{"validate", path}, {"validate", "--config", path}} {
 		if out, err := runConfig(t, args...); err != nil || out != want {
 			t.Errorf("%v: %q, %v", args, out, err)
