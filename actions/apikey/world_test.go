@@ -38,6 +38,7 @@ const (
 type world struct {
 	t        *testing.T
 	sim      *awssim.Sim
+	west     *awssim.Sim // another region, with a copy
 	provider *edge.Provider
 	cfg      *config.Config
 	log      *memory
@@ -52,7 +53,7 @@ type world struct {
 
 // shape says how a world differs from the usual one.
 type shape struct {
-	noList, noRevoke, noCreate, noLastUsed, replay, dependents, backup, help bool
+	noList, noRevoke, noCreate, noLastUsed, replay, dependents, backup, help, copies bool
 }
 
 func newWorld(t *testing.T, s shape) *world {
@@ -87,14 +88,20 @@ func newWorld(t *testing.T, s shape) *world {
 	secret("prod/api/fallback", object(staleKey, "key_stale"))
 	secret("prod/api/admin", `{"token":"`+adminKey+`"}`)
 	secret("prod/api/sealed", object(backup, edge.KeyID("backup", backup)))
-	aws := httptest.NewServer(w.sim)
+	w.west = awssim.New(awssim.Options{Region: "us-east-1", Seed: 8, Credentials: map[string]awssim.Credential{
+		"AKIATEST": {SecretKey: "fake", Principal: "arn:aws:iam::123456789012:user/warroom"},
+	}})
+	w.west.AddSecret(awssim.Secret{Name: "copy/payment", Created: week, LastChanged: week, Versions: []awssim.Version{
+		{Value: object(oldKey, edge.KeyID("production", oldKey)), Stages: []string{"AWSCURRENT"}, Created: week},
+	}})
+	aws, west := httptest.NewServer(w.sim), httptest.NewServer(w.west)
 	api := httptest.NewServer(w.provider)
 	app := httptest.NewServer(http.HandlerFunc(w.serveHealth))
-	for _, server := range []*httptest.Server{aws, api, app} {
+	for _, server := range []*httptest.Server{aws, west, api, app} {
 		server.Config.ErrorLog = quiet
 		t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	}
-	text := strings.NewReplacer("${AWS}", aws.URL, "${API}", api.URL, "${APP}", app.URL).Replace(yamlOf(s))
+	text := strings.NewReplacer("${AWS}", aws.URL, "${WEST}", west.URL, "${API}", api.URL, "${APP}", app.URL).Replace(yamlOf(s))
 	cfg, err := config.Parse(filepath.Join(t.TempDir(), "warroom.yaml"), []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +154,7 @@ version: 1
 environment: production
 aws:
   - { name: main, region: us-west-2, endpoint: "${AWS}" }
+  - { name: west, region: us-east-1, endpoint: "${WEST}" }
 components:
   - id: secrets-manager
     name: Secrets Manager
@@ -156,7 +164,8 @@ components:
       secrets:
         - id: prod/api/payment
           type: api_key
-          rotation:` + rule + `
+          rotation:` + cut(!s.copies, `
+            copies: [{ account: west, secret: copy/payment }]`) + rule + `
         - { id: prod/api/fallback, type: api_key }
         - { id: prod/api/admin, type: token }
         - { id: prod/api/sealed, type: api_key }
@@ -207,6 +216,10 @@ func (w *world) version(stage, secret string) string {
 // key is the one in a secret under a label.
 func (w *world) key(stage, secret string) string {
 	s, _ := w.sim.Secret(secret)
+	return keyOf(s, stage)
+}
+
+func keyOf(s awssim.Secret, stage string) string {
 	for _, v := range s.Versions {
 		var fields map[string]string
 		if slices.Contains(v.Stages, stage) && json.Unmarshal([]byte(v.Value), &fields) == nil {
@@ -214,6 +227,12 @@ func (w *world) key(stage, secret string) string {
 		}
 	}
 	return ""
+}
+
+// copied is the key in the copy.
+func (w *world) copied() string {
+	s, _ := w.west.Secret("copy/payment")
+	return keyOf(s, "AWSCURRENT")
 }
 
 // stages are the labels of the target's versions.
