@@ -122,6 +122,13 @@ func (s *described) join(secretID string, whole bool, now time.Time) (d *descrip
 	return d, true
 }
 
+// forget has the next look at a secret's labels read them.
+func (s *described) forget(secretID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.secrets, secretID)
+}
+
 func (d *description) fresh(now time.Time) bool {
 	age := now.Sub(d.at)
 	return age >= 0 && age < describedFresh

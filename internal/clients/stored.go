@@ -53,7 +53,14 @@ func (s *Set) StoredFresh(ctx context.Context, secret string, stage estate.Stage
 
 // Forget has the next read of a secret ask its store: for whoever has just changed
 // it. A value that was read before still stands in where the store does not answer.
-func (s *Set) Forget(secret string) { s.stored.forget(secret) }
+func (s *Set) Forget(secret string) {
+	s.stored.forget(secret)
+	if keeper := s.keeper[secret]; keeper.account != "" {
+		if account, err := s.AWS(keeper.account); err == nil {
+			account.described.forget(keeper.name)
+		}
+	}
+}
 
 // fetchStored asks the store that keeps a secret.
 func (s *Set) fetchStored(ctx context.Context, k storedKey) (Value, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	authnv1 "k8s.io/api/authentication/v1"
 	authzv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -111,8 +112,8 @@ func (s *Sim) allowed(u *User, a attributes) bool {
 			return false
 		}
 	}
-	// Everybody who is known may ask what they may do.
-	if a.group == "authorization.k8s.io" && a.verb == "create" && slices.Contains(u.Groups, groupKnown) {
+	// Everybody who is known may ask who they are and what they may do.
+	if (a.group == "authorization.k8s.io" || a.group == "authentication.k8s.io") && a.verb == "create" && slices.Contains(u.Groups, groupKnown) {
 		return true
 	}
 	return slices.ContainsFunc(u.Rules, func(r Rule) bool { return r.allows(a) })
@@ -134,9 +135,12 @@ func refusal(u *User, a attributes) string {
 	return fmt.Sprintf("%s is forbidden: User %q cannot %s resource %q in API group %q %s", what, u.Name, a.verb, a.full(), a.group, where)
 }
 
-// review answers a SelfSubjectAccessReview or SelfSubjectRulesReview.
+// review answers a SelfSubjectReview, SelfSubjectAccessReview or
+// SelfSubjectRulesReview.
 func (s *Sim) review(u *User, o Object) {
 	switch r := o.(type) {
+	case *authnv1.SelfSubjectReview:
+		r.Status.UserInfo = authnv1.UserInfo{Username: u.Name, Groups: slices.Clone(u.Groups)}
 	case *authzv1.SelfSubjectAccessReview:
 		if n := r.Spec.NonResourceAttributes; n != nil {
 			r.Status.Allowed = slices.Contains(u.Groups, groupMasters) || n.Verb == "get" && openPath(n.Path, u)
@@ -149,7 +153,7 @@ func (s *Sim) review(u *User, o Object) {
 			}
 		}
 	case *authzv1.SelfSubjectRulesReview:
-		rules := append([]Rule{{Verbs: []string{"create"}, Groups: []string{"authorization.k8s.io"}, Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}}}, u.Rules...)
+		rules := append([]Rule{{Verbs: []string{"create"}, Groups: []string{"authorization.k8s.io"}, Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}}, {Verbs: []string{"create"}, Groups: []string{"authentication.k8s.io"}, Resources: []string{"selfsubjectreviews"}}}, u.Rules...)
 		if slices.Contains(u.Groups, groupMasters) {
 			rules = append(rules, Rule{Verbs: []string{"*"}, Groups: []string{"*"}, Resources: []string{"*"}})
 		}

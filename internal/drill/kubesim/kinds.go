@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authnv1 "k8s.io/api/authentication/v1"
 	authzv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	coordv1 "k8s.io/api/coordination/v1"
@@ -73,7 +74,7 @@ func (r *resource) verbs() []string {
 type resources struct {
 	namespaces, nodes, pods, events, newEvents, secrets, configMaps, accounts, services, endpoints, slices *resource
 	deployments, replicaSets, statefulSets, daemonSets, revisions                                          *resource
-	budgets, cronJobs, jobs, leases, accessReviews, rulesReviews                                           *resource
+	budgets, cronJobs, jobs, leases, accessReviews, rulesReviews, whoReviews                               *resource
 	externalSecrets, secretStores, clusterStores                                                           *resource
 
 	all    []*resource
@@ -135,6 +136,8 @@ func newResources() *resources {
 		make: func() Object { return &authzv1.SelfSubjectAccessReview{} }}
 	r.rulesReviews = &resource{group: "authorization.k8s.io", version: "v1", plural: "selfsubjectrulesreviews", singular: "selfsubjectrulesreview", kind: "SelfSubjectRulesReview", virtual: true,
 		make: func() Object { return &authzv1.SelfSubjectRulesReview{} }}
+	r.whoReviews = &resource{group: "authentication.k8s.io", version: "v1", plural: "selfsubjectreviews", singular: "selfsubjectreview", kind: "SelfSubjectReview", virtual: true,
+		make: func() Object { return &authnv1.SelfSubjectReview{} }}
 	r.externalSecrets = &resource{group: externalGroup, version: "v1", plural: "externalsecrets", singular: "externalsecret", kind: "ExternalSecret", short: []string{"es"}, namespaced: true, status: true, generation: true, custom: true,
 		make: custom("ExternalSecret"), defaults: defaultExternalSecret, reconcile: (*Sim).externalSecretController}
 	r.secretStores = &resource{group: externalGroup, version: "v1", plural: "secretstores", singular: "secretstore", kind: "SecretStore", short: []string{"ss"}, namespaced: true, status: true, generation: true, custom: true,
@@ -144,7 +147,7 @@ func newResources() *resources {
 	r.all = []*resource{
 		r.namespaces, r.nodes, r.pods, r.events, r.secrets, r.configMaps, r.accounts, r.services, r.endpoints,
 		r.deployments, r.replicaSets, r.statefulSets, r.daemonSets, r.revisions, r.cronJobs, r.jobs, r.budgets, r.slices, r.leases,
-		r.newEvents, r.accessReviews, r.rulesReviews, r.externalSecrets, r.secretStores, r.clusterStores,
+		r.newEvents, r.accessReviews, r.rulesReviews, r.whoReviews, r.externalSecrets, r.secretStores, r.clusterStores,
 	}
 	for _, res := range r.all {
 		if res.shadows == nil {
