@@ -44,7 +44,7 @@ func (n *renewal) acme() *acmeIssuer {
 	a := &acmeIssuer{n: n, of: n.e.rot.ACME}
 	web, end := n.p.web(a.of.CACert)
 	a.close = end
-	a.client = &acme.Client{Directory: a.of.Directory, HTTPClient: web, UserAgent: clients.UserAgent, PollInterval: time.Second, PollTimeout: acmePoll}
+	a.client = &acme.Client{Directory: a.of.Directory, HTTPClient: web, UserAgent: clients.UserAgent, PollInterval: n.p.poll, PollTimeout: acmePoll}
 	return a
 }
 

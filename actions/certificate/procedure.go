@@ -36,8 +36,9 @@ type Procedure struct {
 	// drain is how long old workers of a server may go on serving what they have
 	// loaded, and pause the time between two looks.
 	drain, pause time.Duration
-	// patience bounds a command.
-	patience time.Duration
+	// patience bounds a command, and poll is the time between two looks at an order of
+	// an ACME server that does not say when to look.
+	patience, poll time.Duration
 }
 
 // New makes the procedure for the endpoints that say how they are renewed.
@@ -48,7 +49,7 @@ func New(s actions.Systems) *Procedure {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		},
 		state: func() string { return filepath.Join(xdg.StateHome, "warroom", "certificates") },
-		drain: time.Minute, pause: 500 * time.Millisecond, patience: commandLimit,
+		drain: time.Minute, pause: 500 * time.Millisecond, patience: commandLimit, poll: time.Second,
 	}
 }
 

@@ -129,6 +129,8 @@ type shape struct {
 	one        bool                    // one address only
 	components string                  // more YAML: systems
 	endpoint   string                  // more lines of the endpoint
+	vault      string                  // fields of a Vault cluster, in place of the simulated one's
+	trusts     []byte                  // PEM of another authority that the endpoint's clients know
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
@@ -140,7 +142,7 @@ func newWorld(t *testing.T, s shape) *world {
 		s.left, s.life = 5*day, 365*day
 	}
 	w.oldCert, w.oldKey = w.ca.issue(t, s.left, s.life, s.change)
-	w.write("ca.pem", w.ca.pem(), 0o644)
+	w.write("ca.pem", append(w.ca.pem(), s.trusts...), 0o644)
 	certFile, keyFile := w.lay(s.layout)
 	w.vault = vaultsim.New(vaultsim.Options{Seed: 5})
 	w.vault.Mount(vaultsim.Mount{Path: "pki/", Type: "pki"})
@@ -155,6 +157,9 @@ func newWorld(t *testing.T, s shape) *world {
 	if s.issuer == "" {
 		s.issuer = "vault: { cluster: main, mount: pki, role: web }"
 	}
+	if s.vault == "" {
+		s.vault = fmt.Sprintf("address: %q, token_file: %q", v.URL, w.path("token"))
+	}
 	files := fmt.Sprintf("certificate: %q\n          key: %q", certFile, keyFile)
 	if s.layout == "combined" {
 		files, s.rotation = fmt.Sprintf("certificate: %q", certFile), fmt.Sprintf("combined: %q\n            %s", certFile, s.rotation)
@@ -164,7 +169,7 @@ version: 1
 environment: production
 checks: { timeout: 5s }
 vaults:
-  - { name: main, address: %q, token_file: %q }
+  - { name: main, %s }
 %s
 components:
   - id: load-balancer
@@ -182,7 +187,7 @@ components:
             %s
             reload: [touch, %q]
             %s
-`, v.URL, w.path("token"), s.components, w.path("ca.pem"), port, files, s.endpoint, s.issuer, w.path("reload"), s.rotation)
+`, s.vault, s.components, w.path("ca.pem"), port, files, s.endpoint, s.issuer, w.path("reload"), s.rotation)
 	cfg, err := config.Parse(filepath.Join(w.dir, "warroom.yaml"), []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +282,7 @@ func (w *world) engine() *actions.Engine {
 	p := New(systems)
 	p.lookup = func(context.Context, string) ([]netip.Addr, error) { return w.list, nil }
 	p.state = func() string { return w.path("state") }
-	p.drain, p.pause = w.drain, 3*time.Millisecond
+	p.drain, p.pause, p.poll = w.drain, 3*time.Millisecond, 10*time.Millisecond
 	if w.procured != nil {
 		w.procured(p)
 	}
