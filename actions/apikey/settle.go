@@ -86,7 +86,7 @@ func (w *work) settleStep() step {
 		title, verify, undo = "Update the copies, and take off who rotates it", "each copy holds the new key, and "+verify, "put back what the copies held"
 	}
 	for _, m := range w.members {
-		calls = append(calls, "take the tag of this run off "+m.name)
+		calls = append(calls, m.place.Calls("drop", store.State{}, w.facts[factToken+m.name])[1:]...)
 	}
 	s := step{
 		plan.Step{ID: stepSettle, Title: title, Where: strings.Join(append(names, w.target), ", "), Calls: calls, Verify: verify, Undo: undo, Change: true, Limit: w.tries.longest()},

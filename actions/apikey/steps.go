@@ -220,7 +220,7 @@ func (w *work) promoteStep() step {
 		names = append(names, m.name)
 		s := store.State{Current: w.facts[factFrom+m.name]}
 		calls = append(calls, m.place.Calls("promote", s, w.facts[factToken+m.name])...)
-		calls = append(calls, m.place.Calls("drop", s, w.facts[factToken+m.name])...)
+		calls = append(calls, m.place.Calls("drop", s, w.facts[factToken+m.name])[:1]...) // who rotates it is taken off at the end
 	}
 	return step{
 		plan.Step{
