@@ -85,6 +85,17 @@ components:
 	if text := fmt.Sprintf("%+v", board); strings.Contains(text, "CANARY") {
 		t.Errorf("a value is in %s", text)
 	}
+	reading, ok := estate.Derive(snapshot, now).Of("vault")
+	if !ok {
+		t.Fatal("Vault has no reading")
+	}
+	listed := map[string]string{}
+	for _, f := range reading.Facts {
+		listed[f.Name] = f.Value
+	}
+	if listed["db"] != "MANUAL" || listed["stuck"] != "FAILED" {
+		t.Errorf("Vault lists %v", listed)
+	}
 	want := map[string]string{"db": "MANUAL", "tagged": "EXPIRED", "stuck": "FAILED", "gone": "?"}
 	for _, s := range estate.Standings(snapshot, now) {
 		if s.Word != want[s.Secret.ID] && s.Secret.ID != "gone" || s.Secret.ID == "gone" && s.Status != estate.Fail {
