@@ -302,6 +302,11 @@ func (r *running) record(first *incident.Intent, rest []incident.Data) error {
 	if !attached {
 		return errClosed
 	}
+	for name, value := range r.run.Facts() {
+		if !incident.FactFits(name, value) {
+			return fmt.Errorf("%w: it noted a fact that no journal keeps", errFault)
+		}
+	}
 	if err := r.e.record(r.log, rest...); err != nil {
 		return err
 	}

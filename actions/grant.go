@@ -99,6 +99,11 @@ func (e *Engine) grant(p *prepared, given *plan.Consent) (*Grant, error) {
 			return refuse(fmt.Sprintf("%s is longer than %d bytes", in.Label, maxInput), "enter the value alone")
 		case !value.Empty():
 			g.inputs[in.ID] = value
+			for _, set := range []*clients.Set{e.o.Systems.Read, e.o.Systems.Act} {
+				if set != nil {
+					set.Net().Register(value.Reveal())
+				}
+			}
 		}
 	}
 	for id := range given.Inputs {

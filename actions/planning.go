@@ -34,6 +34,7 @@ type prepared struct {
 	closing     func()
 	facts       map[string]string // that the run begins with
 	root        string            // the run that is taken up; its own ID for a new one
+	stood       string            // how the run that is taken up stood; empty for a new one
 }
 
 // work is one step of a plan with what carries it out.
@@ -89,7 +90,16 @@ func (e *Engine) Plan(ctx context.Context, ask plan.Request) (*plan.Plan, error)
 		e.dropPlans(func(old *prepared) bool { return old == oldest })
 	}
 	e.plans = append(e.plans, p)
+	time.AfterFunc(planLife, e.sweep)
 	return clone(p.plan), nil
+}
+
+// sweep gives back the plans that have expired.
+func (e *Engine) sweep() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	e.dropPlans(func(p *prepared) bool { return !now.Before(p.plan.Expires) })
 }
 
 // forward prepares a new run.
@@ -217,7 +227,7 @@ func (e *Engine) finish(ctx context.Context, p *prepared) error {
 	q := p.plan
 	q.ID, q.Environment, q.Drill = hex.EncodeToString(id[:]), e.o.Environment, e.o.Drill
 	q.Made, q.Expires = now, now.Add(planLife)
-	q.Second = q.Changes() && slices.Contains(e.o.SecondFor, q.Procedure)
+	q.Second = q.Changes() && (q.Second || slices.Contains(e.o.SecondFor, q.Procedure))
 	if q.Steps == nil {
 		q.Steps = []plan.Step{}
 	}

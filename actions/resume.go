@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"warroom/internal/incident"
 	"warroom/internal/plan"
@@ -105,6 +106,17 @@ func stateOf(r *incident.Run, id string) plan.StepState {
 	return plan.Waiting
 }
 
+// standing is how a run stands, to tell whether it was taken up since.
+func standing(r *incident.Run) string {
+	var out strings.Builder
+	fmt.Fprint(&out, r.State)
+	for _, s := range r.Plan.Steps {
+		now := r.Steps[s.ID]
+		fmt.Fprintf(&out, "|%s %s %v", s.ID, stateOf(r, s.ID), now.At)
+	}
+	return out.String()
+}
+
 // begun reports whether a step may have taken effect, and it is not settled whether.
 func begun(s plan.StepState) bool {
 	switch s {
@@ -127,13 +139,15 @@ func (e *Engine) takeUp(ctx context.Context, ask plan.Request) (*prepared, error
 	}
 	ask = plan.Request{Procedure: run.Plan.Procedure, Target: run.Plan.Target, Options: run.Plan.Options, Mode: ask.Mode, Of: run.ID}
 	if ask.Mode == plan.Abandon {
-		return e.abandon(ask, &run), nil
+		p := e.abandon(ask, &run)
+		p.stood = standing(&run)
+		return p, nil
 	}
 	ready, err := e.again(ctx, ask, &run)
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{plan: &ready.Plan, observe: ready.Observe, closing: ready.Close, root: run.ID, facts: maps.Clone(ready.Plan.Facts)}
+	p := &prepared{plan: &ready.Plan, observe: ready.Observe, closing: ready.Close, root: run.ID, stood: standing(&run), facts: maps.Clone(ready.Plan.Facts)}
 	if p.facts == nil {
 		p.facts = map[string]string{}
 	}

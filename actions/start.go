@@ -60,6 +60,16 @@ func (e *Engine) Start(ctx context.Context, given plan.Consent) error {
 	if err != nil {
 		return err
 	}
+	if p.stood != "" {
+		run, err := e.openRun(what, p.root)
+		if err == nil && standing(&run) != p.stood {
+			err = &Refusal{What: what, Why: "run " + p.root + " was taken up since the plan was made", Next: "plan again"}
+		}
+		if err != nil {
+			e.release(r)
+			return err
+		}
+	}
 	if err := e.unchanged(ctx, p); err != nil {
 		e.release(r)
 		if _, changed := err.(*Changed); changed {
@@ -110,6 +120,9 @@ func (e *Engine) reserve(what string, p *prepared, g *Grant, log Log) (*running,
 		return nil, &Refusal{What: what, Why: fmt.Sprintf("%d runs are under way, which is the most at once", len(e.busy)), Next: "wait until one of them has ended"}
 	}
 	e.busy[p.plan.Target] = p.plan.ID
+	if e.arm.on {
+		e.touch()
+	}
 	return newRunning(e, p, g, log), nil
 }
 
@@ -127,6 +140,12 @@ func (e *Engine) release(r *running) {
 func (e *Engine) begin(r *running) error {
 	q := r.p.plan
 	g := r.grant
+	e.mu.Lock()
+	disarmed := q.Changes() && !e.armed() // while it was looked at what the plan rests on
+	e.mu.Unlock()
+	if disarmed {
+		return &Refusal{What: "the run of " + q.Procedure + " on " + q.Target, Why: "nobody did anything for so long that changes are no longer possible", Next: "arm, and confirm again"}
+	}
 	if err := g.redeem(r.p, e.now()); err != nil {
 		return err
 	}

@@ -108,6 +108,8 @@ func (s *Situation) better(a Advice, done, changed, left int, undoing bool) (Mod
 		return Back, "It was being rolled back: finish that, so that everything is as it was before."
 	case left == 0:
 		return Resume, "Every step is done and verified: only its end is missing."
+	case a.Step != "" && !s.Steps[s.Interrupted()].Change:
+		return Resume, why(fmt.Sprintf("%s changes nothing: it is only looked at again. When it says no again and the cause cannot be mended, roll back.", step))
 	case s.Effect == Took:
 		return Resume, why(fmt.Sprintf("%s took effect: it is verified, and what follows is done.", step))
 	case s.Effect == NotDone && s.State == RunFailed && can(Back):

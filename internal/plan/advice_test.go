@@ -46,7 +46,9 @@ func TestTheBetterWay(t *testing.T) {
 		"only its end is missing":         {Situation{State: RunInterrupted, Steps: steps(Done, Done, Done)}, Resume, true, "only its end"},
 		"it cannot be undone":             {Situation{State: RunFailed, Steps: revoked, Irreversible: "the old key is revoked"}, Resume, false, "only its end"},
 		"everything is undone":            {Situation{State: RunStopped, Steps: []StepNow{{ID: "a", State: Undone, Undo: true, Change: true}}}, Abandon, false, "Everything that it did is undone"},
-		"nothing can be prepared":         {Situation{State: RunInterrupted, Steps: steps(Done, Broken, Waiting), Trouble: "Vault is sealed"}, Abandon, false, "Vault is sealed"},
+		"it only looks, and says no": {Situation{State: RunFailed, Detail: "slow", Effect: NotDone, Steps: []StepNow{{ID: "a", State: Done, Change: true, Undoable: true}, {ID: "b", Title: "Wait", State: Failed}}},
+			Resume, true, "Wait changes nothing"},
+		"nothing can be prepared": {Situation{State: RunInterrupted, Steps: steps(Done, Broken, Waiting), Trouble: "Vault is sealed"}, Abandon, false, "Vault is sealed"},
 	} {
 		a := Decide(test.s)
 		if a.Recommended != test.better || !strings.Contains(a.Reason, test.reason) || slices.Contains(a.Possible, Back) != test.back {
