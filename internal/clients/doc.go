@@ -14,6 +14,9 @@
 //   - An error leaves this package as an *estate.Failure made by Classify, or as
 //     one that Classify can read: which kind of failure it is decides whether the
 //     target is failing or we merely cannot see it.
+//   - Every call passes Around. One that changes something needs a permit in its
+//     context, or it fails before anything is sent; it is sent once, and what came
+//     of one that was lost is for the caller to find out by looking.
 //   - A secret's value exists only inside estate.Secret, and is made known to the
 //     Set's redact.Net before anybody else gets it.
 package clients
