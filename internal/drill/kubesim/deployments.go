@@ -418,6 +418,7 @@ func (r *rollout) status() {
 		r.condition(appsv1.DeploymentAvailable, corev1.ConditionFalse, "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", false)
 	}
 	r.progress(before)
+	r.failures()
 	slices.SortStableFunc(r.d.Status.Conditions, func(a, b appsv1.DeploymentCondition) int { return strings.Compare(string(a.Type), string(b.Type)) })
 }
 

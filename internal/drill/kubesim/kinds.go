@@ -74,7 +74,7 @@ func (r *resource) verbs() []string {
 type resources struct {
 	namespaces, nodes, pods, events, newEvents, secrets, configMaps, accounts, services, endpoints, slices *resource
 	deployments, replicaSets, statefulSets, daemonSets, revisions                                          *resource
-	budgets, cronJobs, jobs, leases, accessReviews, rulesReviews, whoReviews                               *resource
+	quotas, budgets, cronJobs, jobs, leases, accessReviews, rulesReviews, whoReviews                       *resource
 	externalSecrets, secretStores, clusterStores                                                           *resource
 
 	all    []*resource
@@ -128,6 +128,8 @@ func newResources() *resources {
 		make: func() Object { return &batchv1.Job{} }, defaults: defaultJob, fields: jobFields, reconcile: (*Sim).jobController}
 	r.budgets = &resource{group: "policy", version: "v1", plural: "poddisruptionbudgets", singular: "poddisruptionbudget", kind: "PodDisruptionBudget", short: []string{"pdb"}, namespaced: true, status: true, generation: true,
 		make: func() Object { return &policyv1.PodDisruptionBudget{} }, reconcile: (*Sim).budgetController}
+	r.quotas = &resource{version: "v1", plural: "resourcequotas", singular: "resourcequota", kind: "ResourceQuota", short: []string{"quota"}, namespaced: true, status: true,
+		make: func() Object { return &corev1.ResourceQuota{} }, reconcile: (*Sim).quotaController}
 	r.leases = &resource{group: "coordination.k8s.io", version: "v1", plural: "leases", singular: "lease", kind: "Lease", namespaced: true,
 		make: func() Object { return &coordv1.Lease{} }}
 	r.newEvents = &resource{group: "events.k8s.io", version: "v1", plural: "events", singular: "event", kind: "Event", short: []string{"ev"}, namespaced: true, readOnly: true, shadows: r.events, convert: toNewEvent,
@@ -146,7 +148,7 @@ func newResources() *resources {
 		make: custom("ClusterSecretStore")}
 	r.all = []*resource{
 		r.namespaces, r.nodes, r.pods, r.events, r.secrets, r.configMaps, r.accounts, r.services, r.endpoints,
-		r.deployments, r.replicaSets, r.statefulSets, r.daemonSets, r.revisions, r.cronJobs, r.jobs, r.budgets, r.slices, r.leases,
+		r.deployments, r.replicaSets, r.statefulSets, r.daemonSets, r.revisions, r.cronJobs, r.jobs, r.quotas, r.budgets, r.slices, r.leases,
 		r.newEvents, r.accessReviews, r.rulesReviews, r.whoReviews, r.externalSecrets, r.secretStores, r.clusterStores,
 	}
 	for _, res := range r.all {

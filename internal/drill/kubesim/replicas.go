@@ -87,7 +87,12 @@ func (s *Sim) replicaSetController(namespace, name string) {
 	k := key{s.r.replicaSets, namespace, name}
 	pods := slices.DeleteFunc(owned[*corev1.Pod](s, s.r.pods, rs), func(p *corev1.Pod) bool { return !active(p) })
 	const source = "replicaset-controller"
+	refused := ""
 	for len(pods) < int(*rs.Spec.Replicas) {
+		if refused = s.overQuota(namespace, rs.Name+"-"+hashOf([]any{rs.UID, rs.Generation})[:5]); refused != "" {
+			s.refusedPod(k, rs, source, refused)
+			break
+		}
 		p := s.makePod(s.r.replicaSets, rs, rs.Spec.Template, "", nil)
 		pods = append(pods, p)
 		s.event(s.r.replicaSets, rs, corev1.EventTypeNormal, "SuccessfulCreate", source, "Created pod: "+p.Name)
@@ -106,7 +111,7 @@ func (s *Sim) replicaSetController(namespace, name string) {
 		}
 		pods = pods[over:]
 	}
-	status := appsv1.ReplicaSetStatus{Replicas: int32(len(pods)), ObservedGeneration: rs.Generation, Conditions: rs.Status.Conditions}
+	status := appsv1.ReplicaSetStatus{Replicas: int32(len(pods)), ObservedGeneration: rs.Generation, Conditions: s.replicaFailure(rs.Status.Conditions, refused)}
 	for _, p := range pods {
 		status.FullyLabeledReplicas++
 		if _, ok := podReady(p); ok {

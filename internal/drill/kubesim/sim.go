@@ -272,7 +272,7 @@ type key struct {
 func (s *Sim) mark(k key) {
 	if k.res != nil && k.res.reconcile != nil && !s.queued[k] {
 		s.queued[k] = true
-		if k.res == s.r.services || k.res == s.r.budgets {
+		if k.res == s.r.services || k.res == s.r.budgets || k.res == s.r.quotas {
 			s.late = append(s.late, k) // once the pods have come to rest
 			return
 		}

@@ -138,6 +138,10 @@ func (s *Sim) ordinals(set *appsv1.StatefulSet, current, update *appsv1.Controll
 			if i < partition && set.Spec.UpdateStrategy.Type == appsv1.RollingUpdateStatefulSetStrategyType {
 				revision = current
 			}
+			if why := s.overQuota(set.Namespace, fmt.Sprintf("%s-%d", set.Name, i)); why != "" {
+				s.refusedPod(k, set, source, why)
+				return
+			}
 			p = s.makePod(s.r.statefulSets, set, templateOf(revision), fmt.Sprintf("%s-%d", set.Name, i), map[string]string{
 				appsv1.StatefulSetPodNameLabel: fmt.Sprintf("%s-%d", set.Name, i), appsv1.PodIndexLabel: fmt.Sprint(i), appsv1.ControllerRevisionHashLabelKey: revisionHash(revision),
 			})
@@ -229,6 +233,10 @@ func (s *Sim) daemonSetController(namespace, name string) {
 		st.DesiredNumberScheduled++
 		p := byNode[node.Name]
 		if p == nil {
+			if why := s.overQuota(namespace, set.Name); why != "" {
+				s.refusedPod(k, set, source, why)
+				continue
+			}
 			t := *set.Spec.Template.DeepCopy()
 			t.Spec.NodeName = node.Name
 			p = s.makePod(s.r.daemonSets, set, t, "", map[string]string{appsv1.ControllerRevisionHashLabelKey: revisionHash(update), appsv1.DeprecatedTemplateGeneration: fmt.Sprint(set.Generation)})

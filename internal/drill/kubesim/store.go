@@ -205,6 +205,7 @@ func (s *Sim) concern(c change) {
 			}
 		}
 		s.markAll(s.r.budgets, ns)
+		s.markAll(s.r.quotas, ns)
 	case s.r.nodes:
 		s.markAll(s.r.daemonSets, "")
 		s.markAll(s.r.pods, "")
