@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,12 +33,7 @@ type consumer struct {
 }
 
 // String says it to a person.
-func (c consumer) String() string {
-	if c.standing == unknown {
-		return fmt.Sprintf("%s (not known: %s)", c.name, c.why)
-	}
-	return fmt.Sprintf("%s (%s: %s)", c.name, c.standing, c.why)
-}
+func (c consumer) String() string { return c.name + " (" + c.why + ")" }
 
 // consumers finds who uses the key, and tells of each whether it has loaded the
 // version that is current now. Health endpoints are asked here and now; what has none

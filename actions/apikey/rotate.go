@@ -216,7 +216,11 @@ func (w *work) first(ctx context.Context, ask actions.Ask) (*actions.Prepared, e
 	if err := w.cause(ctx, &out, current, state); err != nil {
 		return nil, err
 	}
-	out.Affected = affected(w.consumers(ctx, states), "goes on with the key it has, which works on, until it is restarted")
+	how := "goes on with the key it has, which works on, until it is restarted"
+	if !strings.HasPrefix(state.Value, string(works)) {
+		how = "gets the new key when it is restarted; the one it has is not known to work"
+	}
+	out.Affected = affected(w.consumers(ctx, states), how)
 	for _, m := range w.members[1:] {
 		out.Affected = append(out.Affected, plan.Affected{Name: m.name, How: "gets the same new key, in the same step", Critical: m.secret.Criticality == string(estate.Critical)})
 	}

@@ -19,6 +19,7 @@ const factCopy = "copy:"
 type copied struct {
 	member
 	store.Copy
+	keyOnly bool // it does not hold the provider's id of the key
 }
 
 func (c copied) fact() string { return factCopy + c.member.name + " " + c.Copy.Name() }
@@ -27,10 +28,17 @@ func (c copied) fact() string { return factCopy + c.member.name + " " + c.Copy.N
 // from the store by themselves; else the others.
 func (s *subject) copies(follows bool) (out []copied) {
 	for _, m := range s.members {
-		for _, c := range store.Copies(s.systems, m.secret) {
-			if c.Follows() == follows {
-				out = append(out, copied{m, c})
+		if m.secret.Rotation == nil {
+			continue
+		}
+		for i, c := range store.Copies(s.systems, m.secret) {
+			if c.Follows() != follows {
+				continue
 			}
+			// What is made for a service alone has the key and nothing else, unless the
+			// configuration names its keys.
+			rule := m.secret.Rotation.Copies[i]
+			out = append(out, copied{member: m, Copy: c, keyOnly: rule.Kubernetes != "" && len(rule.Keys) == 0})
 		}
 	}
 	return out
@@ -39,7 +47,8 @@ func (s *subject) copies(follows bool) (out []copied) {
 func (s *subject) allCopies() []copied { return append(s.copies(false), s.copies(true)...) }
 
 // fields are what a copy of a member holds of a version.
-func (s *subject) fields(ctx context.Context, m member, version string) (store.Fields, error) {
+func (s *subject) fields(ctx context.Context, c copied, version string) (store.Fields, error) {
+	m := c.member
 	h, err := s.read(ctx, m, version)
 	if err == nil {
 		err = h.trouble
@@ -48,7 +57,7 @@ func (s *subject) fields(ctx context.Context, m member, version string) (store.F
 		return nil, err
 	}
 	f := store.Fields{m.field: h.key}
-	if h.id != "" {
+	if h.id != "" && !c.keyOnly {
 		f[m.idField] = estate.NewSecret(h.id)
 	}
 	return f, nil
@@ -120,7 +129,7 @@ func (w *work) settleStep() step {
 func (w *work) copyOf(ctx context.Context, r *actions.Run, c copied) error {
 	r.Part(plan.Part{Name: c.Copy.Name(), State: plan.Running})
 	token := w.facts[factToken+c.member.name]
-	f, err := w.fields(ctx, c.member, token)
+	f, err := w.fields(ctx, c, token)
 	if err == nil {
 		err = c.Put(ctx, token, f)
 	}
@@ -136,7 +145,7 @@ func (w *work) copyOf(ctx context.Context, r *actions.Run, c copied) error {
 func (w *work) settled(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) {
 	all, same := w.allCopies(), 0
 	for _, c := range all {
-		f, err := w.fields(ctx, c.member, w.facts[factToken+c.member.name])
+		f, err := w.fields(ctx, c, w.facts[factToken+c.member.name])
 		if err != nil {
 			return plan.Unclear, "", err
 		}
@@ -177,7 +186,7 @@ func (w *work) settled(ctx context.Context, _ *actions.Run) (plan.Effect, string
 // back puts back what copies held.
 func (w *work) back(ctx context.Context, r *actions.Run, all []copied) error {
 	for _, c := range all {
-		f, err := w.fields(ctx, c.member, w.facts[factFrom+c.member.name])
+		f, err := w.fields(ctx, c, w.facts[factFrom+c.member.name])
 		if err == nil {
 			err = c.Back(ctx, w.facts[c.fact()], f)
 		}
@@ -192,7 +201,7 @@ func (w *work) back(ctx context.Context, r *actions.Run, all []copied) error {
 // areBack says by looking that copies do not hold the new key any more.
 func (w *work) areBack(ctx context.Context, all []copied) (string, error) {
 	for _, c := range all {
-		f, err := w.fields(ctx, c.member, w.facts[factToken+c.member.name])
+		f, err := w.fields(ctx, c, w.facts[factToken+c.member.name])
 		if err != nil {
 			return "", err
 		}
