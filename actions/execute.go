@@ -113,10 +113,13 @@ func (r *running) already(w *work) (skip bool, note string) {
 	}
 	effect, found := r.e.probe(r.ctx, w, r.run)
 	r.line("info", fmt.Sprintf("%s: the earlier run left it, and it %s%s.", w.title, effect, tail(found)))
-	if w.undo {
-		return effect == plan.NotDone, "nothing of it was left"
+	switch {
+	case w.undo && effect == plan.NotDone:
+		return true, "nothing of it was left"
+	case !w.undo && effect == plan.Took:
+		return true, "it took effect in the earlier run"
 	}
-	return effect == plan.Took, "it took effect in the earlier run"
+	return false, ""
 }
 
 // look calls a function of a step that changes nothing.
@@ -167,6 +170,9 @@ func (r *running) do(i int, w *work, note *string) (ending, bool) {
 		r.line("warn", fmt.Sprintf("%s: the call failed: %s. Looking what came of it.", w.title, what))
 		return ending{}, true
 	}
+	if !w.change {
+		return r.failed(i, w, plan.Failed, err, ""), false
+	}
 	effect, found := r.e.probe(r.ctx, w, r.run)
 	switch {
 	case effect == plan.Took && !errors.Is(err, errFault):
@@ -177,8 +183,6 @@ func (r *running) do(i int, w *work, note *string) (ending, bool) {
 		return r.failed(i, w, plan.Failed, err, "it did not take effect"+tail(found)), false
 	case effect == plan.Partly:
 		return r.failed(i, w, plan.Failed, err, "it took effect in part"+tail(found)), false
-	case !w.change:
-		return r.failed(i, w, plan.Failed, err, ""), false
 	case effect == plan.Took:
 		return r.failed(i, w, plan.Broken, err, "it took effect"+tail(found)), false
 	}
@@ -274,7 +278,8 @@ func (r *running) unwritten(i int, w *work, err error, done bool) ending {
 
 // intent journals that a step is about to be done.
 func (r *running) intent(w *work) error {
-	return r.record(&incident.Intent{Run: r.p.plan.ID, Step: w.id, Undo: w.undo, Facts: r.fresh()}, nil)
+	facts, fresh := r.fresh()
+	return r.record(facts, incident.Intent{Run: r.p.plan.ID, Step: w.id, Undo: w.undo, Facts: fresh})
 }
 
 // outcome journals what came of a step, with the temporary measures that it opened or
@@ -283,49 +288,47 @@ func (r *running) outcome(i int, w *work, state plan.StepState, detail, next str
 	r.e.mu.Lock()
 	took := r.e.now().Sub(r.steps[i].Started)
 	r.e.mu.Unlock()
-	data := incident.Outcome{Run: r.p.plan.ID, Step: w.id, State: state, Detail: detail, Next: next, Took: max(0, took), Facts: r.fresh()}
-	if err := r.record(nil, append([]incident.Data{data}, r.measures(w, state)...)); err != nil {
+	facts, fresh := r.fresh()
+	data := incident.Outcome{Run: r.p.plan.ID, Step: w.id, State: state, Detail: detail, Next: next, Took: max(0, took), Facts: fresh}
+	if err := r.record(facts, append([]incident.Data{data}, r.measures(w, state)...)...); err != nil {
 		return err
 	}
 	r.leave(i, state, detail)
 	return nil
 }
 
-// record journals events of the run.
-func (r *running) record(first *incident.Intent, rest []incident.Data) error {
-	if first != nil {
-		rest = append([]incident.Data{*first}, rest...)
-	}
+// record journals events of the run, which tell of all facts up to those given.
+func (r *running) record(facts map[string]string, events ...incident.Data) error {
 	r.e.mu.Lock()
 	attached := r.e.log == r.log
 	r.e.mu.Unlock()
 	if !attached {
 		return errClosed
 	}
-	for name, value := range r.run.Facts() {
+	for name, value := range facts {
 		if !incident.FactFits(name, value) {
 			return fmt.Errorf("%w: it noted a fact that no journal keeps", errFault)
 		}
 	}
-	if err := r.e.record(r.log, rest...); err != nil {
+	if err := r.e.record(r.log, events...); err != nil {
 		return err
 	}
-	r.facts = r.run.Facts()
+	r.facts = facts
 	return nil
 }
 
-// fresh are the facts that the journal does not know yet.
-func (r *running) fresh() map[string]string {
-	var out map[string]string
-	for name, value := range r.run.Facts() {
+// fresh are all facts, and those of them that the journal does not know yet.
+func (r *running) fresh() (all, fresh map[string]string) {
+	all = r.run.Facts()
+	for name, value := range all {
 		if old, known := r.facts[name]; !known || old != value {
-			if out == nil {
-				out = map[string]string{}
+			if fresh == nil {
+				fresh = map[string]string{}
 			}
-			out[name] = value
+			fresh[name] = value
 		}
 	}
-	return out
+	return all, fresh
 }
 
 // enter shows that a step is begun.
@@ -364,7 +367,7 @@ func (r *running) leave(i int, state plan.StepState, detail string) {
 func (e *Engine) finished(r *running, end ending) {
 	r.grant.end()
 	if !end.mute {
-		err := r.record(nil, []incident.Data{incident.RunEnded{Run: r.p.plan.ID, State: end.state, Detail: end.detail, Next: end.next}})
+		err := r.record(r.facts, incident.RunEnded{Run: r.p.plan.ID, State: end.state, Detail: end.detail, Next: end.next})
 		if err != nil {
 			what, _ := e.words(err)
 			end.next = join("; ", end.next, "the end of the run cannot be journalled ("+what+")")

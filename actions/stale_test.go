@@ -214,3 +214,34 @@ func TestAFactThatNoJournalKeepsIsAFault(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestTheDetailOfAStepSaysWhatCameOfIt resumes a step that did not take effect, and one
+// that did.
+func TestTheDetailOfAStepSaysWhatCameOfIt(t *testing.T) {
+	const earlier = "it took effect in the earlier run"
+	for _, took := range []bool{false, true} {
+		k := newDesk(t)
+		k.proc.change = func(p *Prepared) {
+			p.Steps[2].Verify = func(context.Context, *Run) (string, error) { return "", errors.New("slow") }
+		}
+		if !took {
+			k.w.fail["set database"] = func(func() error) error { return errors.New("no") }
+		}
+		k.arms()
+		first := k.does(k.plans(plan.Forward, ""))
+		k.proc.change = nil
+		delete(k.w.fail, "set database")
+		p := k.plans(plan.Resume, first.Run)
+		if !strings.HasPrefix(p.Steps[0].Before, "Probed first: it ") {
+			t.Errorf("%+v", p.Steps[0])
+		}
+		changes := k.w.changes()
+		got := k.does(p)
+		if got.State != plan.RunDone || strings.Contains(got.Steps[0].Detail, earlier) != took {
+			t.Errorf("took effect %v: %+v", took, got.Steps[0])
+		}
+		if n := k.w.changes() - changes; took && n != 1 || !took && n != 2 {
+			t.Errorf("took effect %v: %d changes", took, n)
+		}
+	}
+}
