@@ -2,6 +2,7 @@ package restart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"warroom/actions"
-	"warroom/internal/clients"
 	"warroom/internal/estate"
 	"warroom/internal/plan"
 )
@@ -196,14 +196,9 @@ func (p *Procedure) decide(ctx context.Context, j *job, f *found, m *member, v v
 	}
 	space := m.Cluster + "/" + m.Namespace
 	if _, read := rooms[space]; !read {
-		c, err := open(p.s.Read, m.Cluster)
+		left, err := p.room(ctx, m.Cluster, m.Namespace)
 		if err != nil {
-			return "", nil, "", err
-		}
-		left, err := roomIn(ctx, c, m.Namespace)
-		if err != nil {
-			left = nil
-			f.unread = append(f.unread, "the quotas of namespace "+space+": "+brief(c, err))
+			f.unread = append(f.unread, "the quotas of namespace "+space+": "+brief(err))
 		}
 		rooms[space] = left
 	}
@@ -214,12 +209,15 @@ func (p *Procedure) decide(ctx context.Context, j *job, f *found, m *member, v v
 }
 
 // brief is why a read brought nothing, in a few words.
-func brief(c *cluster, err error) string {
-	f := c.Kubernetes.Failure(err, "")
+func brief(err error) string {
+	var f *estate.Failure
+	if !errors.As(err, &f) {
+		return err.Error()
+	}
 	if f.Kind == estate.NotSupported {
 		return "the cluster does not have them"
 	}
-	return clients.Strip(string(f.Kind)+" "+f.Detail, 160)
+	return string(f.Kind)
 }
 
 // warnings are what a person must know of a plan.
@@ -261,6 +259,11 @@ func (p *Procedure) budgetsOf(ctx context.Context, s *sorted) []plan.Warning {
 			continue
 		}
 		all, err := c.budgets(ctx, m.Namespace)
+		if denied(err) {
+			if acting, other := open(p.s.Act, m.Cluster); other == nil {
+				all, err = acting.budgets(ctx, m.Namespace)
+			}
+		}
 		if err != nil {
 			continue // it is information; the rollout keeps its own bounds
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,10 +229,4 @@ func (p *Procedure) limit() time.Duration {
 		return t
 	}
 	return 5 * time.Second
-}
-
-// refusal is an error as an *actions.Refusal, where it is one.
-func refusal(err error) (*actions.Refusal, bool) {
-	var r *actions.Refusal
-	return r, errors.As(err, &r)
 }
