@@ -46,7 +46,9 @@ func (r *Run) Input(id string) estate.Secret {
 // this one: their facts and inputs are kept under the prefix, so that two parts do
 // not meet.
 func (r *Run) Within(prefix string, part *plan.Plan) *Run {
-	return &Run{plan: part, tell: r.tell, parent: r, prefix: prefix}
+	own := *part
+	own.ID, own.Of, own.Mode = r.plan.ID, r.plan.Of, r.plan.Mode // it is the run of the whole
+	return &Run{plan: &own, tell: r.tell, parent: r, prefix: prefix}
 }
 
 // Fact is something that the plan or an earlier step noted; empty when it is not
