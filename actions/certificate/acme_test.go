@@ -391,8 +391,8 @@ func TestACMECrashes(t *testing.T) {
 	}
 	points := 0
 	for i, c := range probe.calls.list() {
-		if !strings.HasPrefix(c.System, "http:") {
-			continue
+		if !strings.HasPrefix(c.System, "http:") || strings.Contains(c.Name, "/renewal/") {
+			continue // advice on renewal is asked for by the way, thrice, and not needed
 		}
 		for _, after := range []bool{false, true} {
 			if after && !c.Changes {
