@@ -147,13 +147,6 @@ func TestRealQuota(t *testing.T) {
 	}
 }
 
-// killFirst has the process killed at the first point whose name begins so.
-func (r *recorder) killFirst(prefix string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.on, r.points, r.killAt, r.dead, r.killAs = true, nil, 0, false, prefix
-}
-
 // Eighty-nine services of the real cluster are restarted, a bounded number at once, and
 // many times faster than one after the other by kubectl, as the guide has it.
 func TestRealEightyNine(t *testing.T) {
