@@ -60,10 +60,16 @@ func TestNoCrashLeavesAMismatch(t *testing.T) {
 			}
 			var points []point
 			for i, c := range calls {
+				if !c.Changes && kind != "two files" {
+					continue
+				}
 				points = append(points, point{call: i + 1})
 				if c.Changes {
 					points = append(points, point{call: i + 1, after: true})
 				}
+			}
+			if kind != "two files" {
+				records = 0 // the journal is written in the same places
 			}
 			for i := range records {
 				points = append(points, point{write: i + 1})

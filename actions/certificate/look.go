@@ -3,7 +3,6 @@ package certificate
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -57,34 +56,26 @@ func (p *Procedure) addresses(ctx context.Context, address string) ([]netip.Addr
 	return out, nil
 }
 
-// handshakes look at what every address serves, each in a new handshake. The error is
-// of whoever may not look at all any more; what an address says is in its part.
+// handshakes look at what every address serves, each in a new handshake. What an
+// address says is in its part; the error tells that we may not look at all.
 func (p *Procedure) handshakes(ctx context.Context, e *endpoint, list []netip.AddrPort) ([]estate.Served, error) {
 	client := p.systems.Read.TLS(e.component.Balancer.CACert)
 	out := make([]estate.Served, len(list))
-	kept := make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, a := range list {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, p.limit())
 			defer cancel()
-			err := clients.Around(ctx, clients.Call{System: "tls:" + a.String(), Name: "TLS handshake for " + e.name}, func() error {
-				if out[i] = client.Handshake(ctx, a, e.name, p.now()); out[i].Failure != nil {
-					return out[i].Failure
-				}
-				return nil
-			})
-			var no *clients.NotPermitted
-			if errors.As(err, &no) {
-				kept[i] = no
-			}
-			if err != nil {
-				out[i] = estate.Served{Address: a.String(), Failure: p.systems.Read.Failure(err, "TLS handshake with "+a.String()+" for "+e.name)}
-			}
+			out[i] = client.Handshake(ctx, a, e.name, p.now())
 		})
 	}
 	wg.Wait()
-	return out, errors.Join(kept...)
+	for _, one := range out {
+		if one.Failure != nil && one.Failure.Kind == estate.Denied {
+			return nil, one.Failure
+		}
+	}
+	return out, nil
 }
 
 // look reads how an endpoint stands: on disk, on every address, and whether its
