@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"warroom/actions"
 	"warroom/actions/store"
+	"warroom/internal/clients"
 	"warroom/internal/estate"
 	"warroom/internal/plan"
 )
@@ -76,7 +78,7 @@ func (w *work) entered(ctx context.Context, r *actions.Run, old held) (made, err
 	if err := Guard(key.value, old.key); err != nil {
 		return refuse(err.Error(), "plan again and enter the key from the console of "+w.rule.Provider)
 	}
-	if key.id != "" && (key.id == key.value.Reveal() || w.systems.Read.Text(key.id, idLimit) != key.id) {
+	if key.id != "" && (strings.Contains(key.id, key.value.Reveal()) || strings.Contains(key.value.Reveal(), key.id) || clients.Strip(key.id, idLimit) != key.id) {
 		return refuse("what was typed as its id is the key, or no id", "plan again and enter each in its place, or leave the id out")
 	}
 	got, err := w.probe(ctx, key.value, key.id)
@@ -300,7 +302,7 @@ func (w *work) probeObtain(ctx context.Context, r *actions.Run) (plan.Effect, st
 	case err != nil:
 		return plan.Unclear, "", err
 	case len(keys) > 0:
-		return plan.Partly, fmt.Sprintf("%s has a key named %s (id %s) that is not stored: its value is lost", w.rule.Provider, keys[0].name, keys[0].id), nil
+		return plan.Partly, fmt.Sprintf("%s has a key that is not stored: %s. Its value is lost", w.rule.Provider, w.describe(keys)), nil
 	}
 	return plan.NotDone, fmt.Sprintf("%s has no key named %s, and nothing is stored", w.rule.Provider, w.facts[factName]), nil
 }

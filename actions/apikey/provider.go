@@ -133,7 +133,8 @@ func (p *provider) create(ctx context.Context, name string) (made, answer, error
 // idLimit bounds the id of a key: it stands in plans and facts.
 const idLimit = 200
 
-// listed is a key as the provider lists it.
+// listed is a key as the provider lists it. Its id is not scrubbed, since it is
+// compared with others: an id that a person typed is known to the nets.
 type listed struct{ id, name string }
 
 // mostListed bounds a list of keys.
@@ -153,7 +154,7 @@ func (p *provider) list(ctx context.Context) ([]listed, answer, error) {
 	var out []listed
 	for _, item := range items {
 		one := listed{
-			id:   p.sys.Read.Text(text(item, p.rule.List.ID), idLimit),
+			id:   clients.Strip(text(item, p.rule.List.ID), idLimit),
 			name: p.sys.Read.Text(text(item, p.rule.List.Name), idLimit),
 		}
 		if one.id == "" {

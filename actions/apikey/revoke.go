@@ -186,7 +186,7 @@ func (e *ending) find(ctx context.Context, ask actions.Ask) (map[string]string, 
 		}
 		if got.verdict == works && len(keys) == 2 {
 			for i, k := range keys {
-				if k.id == e.new.id {
+				if k.id == e.new.id && e.systems.Read.Text(keys[1-i].id, idLimit) == keys[1-i].id {
 					e.oldID = keys[1-i].id
 				}
 			}

@@ -296,7 +296,7 @@ func (w *work) observe(ctx context.Context) ([]plan.Observed, error) {
 		return nil, w.failed("list the keys", got)
 	case len(keys) >= w.rule.Most:
 		return nil, &actions.Refusal{
-			What: "a second key at " + w.rule.Provider, Why: fmt.Sprintf("it has %d of at most %d keys: %s", len(keys), w.rule.Most, describe(keys)),
+			What: "a second key at " + w.rule.Provider, Why: fmt.Sprintf("it has %d of at most %d keys: %s", len(keys), w.rule.Most, w.describe(keys)),
 			Next: "end one that nobody uses first: plan revoke-api-key with key=ID",
 		}
 	}
@@ -311,12 +311,12 @@ func orNone(s string) string {
 }
 
 // describe lists keys by name and id.
-func describe(keys []listed) string {
+func (s *subject) describe(keys []listed) string {
 	texts := make([]string, 0, len(keys))
 	for _, k := range keys[:min(len(keys), 10)] {
 		texts = append(texts, strings.TrimSpace(k.name+" "+k.id))
 	}
-	return strings.Join(texts, ", ")
+	return s.systems.Read.Text(strings.Join(texts, ", "), 1000)
 }
 
 // now is how the current key is answered, for the plan to tell. It may change without

@@ -466,7 +466,7 @@ func (w *work) gaveUp(ctx context.Context, r *actions.Run) (string, error) {
 			return "", err
 		}
 		if len(keys) > 0 {
-			return "", &estate.Failure{Kind: estate.BadAnswer, Doing: "end the new key at " + w.rule.Provider, Detail: "it still lists " + describe(keys), Next: "roll back again, or end it in the provider's console"}
+			return "", &estate.Failure{Kind: estate.BadAnswer, Doing: "end the new key at " + w.rule.Provider, Detail: "it still lists " + w.describe(keys), Next: "roll back again, or end it in the provider's console"}
 		}
 		return text + "; the provider has no key of this run", nil
 	}

@@ -155,7 +155,7 @@ func (s *subject) read(ctx context.Context, m member, version string) (held, err
 	s.learn(h.key)
 	if m.idField != "" {
 		if id, err := value.Field(m.idField); err == nil {
-			h.id = s.systems.Read.Text(id.Reveal(), idLimit)
+			h.id = clients.Strip(id.Reveal(), idLimit)
 		}
 	}
 	return h, nil
