@@ -163,9 +163,8 @@ func TestAFullAccountIsToldBeforeAnythingIsDone(t *testing.T) {
 }
 
 func TestSomebodysPendingValueIsNotTaken(t *testing.T) {
-	w := newWorld(t, shape{})
+	w := newWorld(t, shape{backup: true})
 	e := w.engine()
-	w.calls.fault = failing("DELETE", errDead) // so that the first run stays where it is
 	w.provider.SetFault("use", &edge.ProviderFault{Code: 401})
 	w.must(e, plan.RunFailed, rotate(), nil)
 	w.provider.SetFault("use", nil)
@@ -174,4 +173,9 @@ func TestSomebodysPendingValueIsNotTaken(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	w.safe("with a run that failed")
+	// Its place is taken when that is asked for.
+	w.must(w.engine(), plan.RunDone, plan.Request{Procedure: "use-backup-key", Options: map[string]string{"pending": "replace"}}, nil)
+	if w.key("AWSCURRENT", target) != backup || w.version("AWSPENDING", target) != "" {
+		t.Errorf("not handed out, or something is pending: %v", w.stages())
+	}
 }
