@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -188,7 +189,10 @@ func (a *acmeServer) signed(r *http.Request) (payload []byte, account, why strin
 	}
 	account, key := head.Kid, a.keys[head.Kid]
 	if account == "" {
-		key = &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(b64(head.JWK.X)), Y: new(big.Int).SetBytes(b64(head.JWK.Y))}
+		var err error
+		if key, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, b64(head.JWK.X), b64(head.JWK.Y))); err != nil {
+			return nil, "", "badPublicKey"
+		}
 		account = a.url + "/account/" + head.JWK.X
 		a.keys[account] = key
 	}
@@ -234,9 +238,12 @@ func (a *acmeServer) prove(o *acmeOrder, id string, i int, account string) {
 		_ = res.Body.Close()
 		text = string(raw)
 	}
-	key := a.keys[account]
-	x, y := make([]byte, 32), make([]byte, 32)
-	jwk := fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}`, base64.RawURLEncoding.EncodeToString(key.X.FillBytes(x)), base64.RawURLEncoding.EncodeToString(key.Y.FillBytes(y)))
+	point, err := a.keys[account].Bytes() // 4, and both coordinates
+	if err != nil {
+		o.status = "invalid"
+		return
+	}
+	jwk := fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}`, base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
 	sum := sha256.Sum256([]byte(jwk))
 	if text != fmt.Sprintf("token_%s-%d.%s", id, i, base64.RawURLEncoding.EncodeToString(sum[:])) {
 		o.status = "invalid"
