@@ -111,6 +111,56 @@ func armed(points []string) int {
 	return 0
 }
 
+// Killed at reads all over a run, it is resumed as well.
+func TestKilledAtReads(t *testing.T) {
+	w, cfg := two(t)
+	d := w.process(cfg)
+	p, err := d.Plan(t.Context(), plan.Request{Procedure: Name, Target: secretID})
+	w.must(err)
+	w.calls.reset(true, 0)
+	w.calls.countReads()
+	_, err = d.start(p)
+	w.must(err)
+	points := len(w.calls.points)
+	const samples = 12
+	if points < 2*samples {
+		t.Fatalf("only %d points", points)
+	}
+	resumed := 0
+	for i := range samples {
+		at := 3 + i*(points-6)/samples
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			w, cfg := two(t)
+			patient := cfg.Recovery.Rollout
+			cfg.Recovery.Rollout = 2 * time.Second // a killed process waits for what it no longer sees
+			d := w.process(cfg)
+			p, err := d.Plan(t.Context(), plan.Request{Procedure: Name, Target: secretID})
+			w.must(err)
+			w.calls.reset(true, at)
+			w.calls.countReads()
+			got, err := d.start(p)
+			if err == nil && got.State == plan.RunDone {
+				w.must(restartedOnce(w))
+				return
+			}
+			d.Close()
+			w.calls.reset(false, 0)
+			cfg.Recovery.Rollout = patient
+			d = w.process(cfg)
+			advice, err := d.Advise(t.Context())
+			w.must(err)
+			if len(advice) == 0 {
+				w.restarts(cfg, plan.Request{Target: secretID})
+			} else {
+				resumed++
+				w.restarts(cfg, plan.Request{Mode: plan.Resume, Of: advice[0].Run})
+			}
+			w.must(restartedOnce(w))
+		})
+	}
+	t.Logf("%d points, %d sampled, %d resumed", points, samples, resumed)
+}
+
 // answered is an error of the gate that stands for an answer of the API server.
 type answered struct{ code int }
 

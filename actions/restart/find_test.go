@@ -251,6 +251,29 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A value that the console's checks saw refused is warned of, and must be accepted.
+func TestARefusedValueIsWarnedOf(t *testing.T) {
+	w := newSim(t)
+	w.secret(oldValue)
+	w.deployment("api", 1, nil)
+	w.stale("deployment/api")
+	d := w.process(w.config())
+	for version, warned := range map[string]bool{"22222222-2222-4222-8222-222222222222": true, "11111111-1111-4111-8111-111111111111": false} {
+		s := estate.NewSnapshot(d.proc.topo, nil).With(estate.Observation{Key: estate.Key{Component: "db", Check: "login"}, At: time.Now(), Interval: time.Minute,
+			Data: estate.Login{Secret: secretID, Version: version, Outcome: estate.LoginWrong}})
+		r := estate.Derive(s, time.Now())
+		d.proc.s.Readings = func() *estate.Readings { return r }
+		p, err := d.Plan(t.Context(), plan.Request{Procedure: Name, Target: secretID})
+		w.must(err)
+		i := slices.IndexFunc(p.Warnings, func(w plan.Warning) bool {
+			return w.ID == "refused" && w.Accept && strings.Contains(w.Text, "Database of "+secretID)
+		})
+		if (i >= 0) != warned {
+			t.Errorf("version %s: %+v", version, p.Warnings)
+		}
+	}
+}
+
 // Without a permit nothing is changed, whatever calls it.
 func TestNothingWithoutAPermit(t *testing.T) {
 	w := newSim(t)

@@ -22,6 +22,7 @@ type recorder struct {
 	points []string
 	killAt int    // counted from 1; 0 is never
 	killAs string // the beginning of a point's name; empty is none
+	reads  bool   // calls that only read are points too
 	dead   bool
 	calls  []clients.Call
 	breaks func(call clients.Call, do func() error) error // nil makes it
@@ -32,6 +33,12 @@ func (r *recorder) reset(on bool, killAt int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.on, r.points, r.killAt, r.killAs, r.dead, r.calls = on, nil, killAt, "", false, nil
+}
+
+func (r *recorder) countReads() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reads = true
 }
 
 func (r *recorder) point(name string) bool {
@@ -50,7 +57,10 @@ func (r *recorder) Around(_ context.Context, call clients.Call, do func() error)
 	r.calls = append(r.calls, call)
 	breaks := r.breaks
 	r.mu.Unlock()
-	if call.Changes && !r.point("before "+call.Name) {
+	r.mu.Lock()
+	counts := call.Changes || r.reads
+	r.mu.Unlock()
+	if counts && !r.point("before "+call.Name) {
 		return errKilled
 	}
 	if r.isDead() {
@@ -62,7 +72,7 @@ func (r *recorder) Around(_ context.Context, call clients.Call, do func() error)
 	} else {
 		err = do()
 	}
-	if call.Changes && !r.point("after "+call.Name) || r.isDead() {
+	if counts && !r.point("after "+call.Name) || r.isDead() {
 		return errKilled
 	}
 	return err

@@ -147,7 +147,7 @@ func (p *Procedure) sort(ctx context.Context, ask actions.Ask, j *job, f *found,
 		}
 		s.plan.Affected = append(s.plan.Affected, affected)
 	}
-	s.plan.Warnings = p.warnings(ctx, s, f, j, away)
+	s.plan.Warnings = append(p.refusals(v.versions), p.warnings(ctx, s, f, j, away)...)
 	return s, nil
 }
 
