@@ -443,3 +443,12 @@ func TestACMECrashes(t *testing.T) {
 	}
 	t.Logf("%d crashes around calls to the ACME server", points)
 }
+
+// TestATokenIsNoPath: a server must not choose the file that is written.
+func TestATokenIsNoPath(t *testing.T) {
+	for token, good := range map[string]bool{"abc_DEF-123": true, "": false, "../x": false, "a/b": false, "a.b": false, "a\x00": false, strings.Repeat("a", 201): false} {
+		if isToken(token) != good {
+			t.Errorf("%q: %v", token, !good)
+		}
+	}
+}
