@@ -10,12 +10,15 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"warroom/actions"
 	"warroom/internal/archive"
 	"warroom/internal/clients"
 	"warroom/internal/config"
 	"warroom/internal/estate"
 	"warroom/internal/incident"
+	"warroom/internal/journal"
 	"warroom/internal/runbook"
 )
 
@@ -47,8 +50,26 @@ func newEngine(cfg *config.Config, read *clients.Set, d desk, readings func() *e
 	return &engine{act: act, scrub: scrub, Engine: actions.New(actions.Options{
 		Procedures: procedures(systems), Systems: systems, Environment: cfg.Environment, Drill: cfg.Drill,
 		Operator: d.operator, Host: host, PID: os.Getpid(), Idle: cfg.Recovery.Idle, Signers: cfg.Recovery.Signers, SecondFor: cfg.Recovery.SecondFor,
+		OwnKeys: d.ownKeys(),
 		Scrub: scrub, Go: run, Around: aroundCalls,
 	})}
+}
+
+// ownKeys are the fingerprints of the desk's own signing key: it never counts as
+// another person's. One that cannot be read says so when the incident is signed.
+func (d desk) ownKeys() []string {
+	if d.key == "" {
+		return nil
+	}
+	signer, err := journal.LoadKey(d.key)
+	if err != nil {
+		return nil
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(signer.Public()))
+	if err != nil {
+		return nil
+	}
+	return []string{ssh.FingerprintSHA256(public)}
 }
 
 // end gives back what the engine holds. A run under way goes on until its step is
