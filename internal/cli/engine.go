@@ -51,7 +51,7 @@ func newEngine(cfg *config.Config, read *clients.Set, d desk, readings func() *e
 		Procedures: procedures(systems), Systems: systems, Environment: cfg.Environment, Drill: cfg.Drill,
 		Operator: d.operator, Host: host, PID: os.Getpid(), Idle: cfg.Recovery.Idle, Signers: cfg.Recovery.Signers, SecondFor: cfg.Recovery.SecondFor,
 		OwnKeys: d.ownKeys(),
-		Scrub: scrub, Go: run, Around: aroundCalls,
+		Scrub:   scrub, Go: run, Around: aroundCalls,
 	})}
 }
 
