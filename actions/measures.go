@@ -29,6 +29,9 @@ func (r *running) measures(w *work, state plan.StepState) (out []incident.Data) 
 	}
 	why := fmt.Sprintf("run %s of %s", r.p.plan.ID, r.p.plan.Procedure)
 	for _, m := range w.measures {
+		if state == plan.Undone && !m.End && r.run.staying(m.What) {
+			continue
+		}
 		kind := incident.MeasureKind(m.Kind)
 		if !slices.Contains(incident.MeasureKinds[:], kind) {
 			kind = incident.MeasureOther

@@ -251,6 +251,9 @@ func (e *Engine) rollBack(ctx context.Context, p *prepared, ready *Prepared, run
 	p.plan.Title = "Roll back: " + p.plan.Title
 	p.plan.Irreversible = ""
 	p.plan.Measures = measuresOf(p)
+	for i := range p.plan.Measures { // undoing a step ends what it opened
+		p.plan.Measures[i].End = !p.plan.Measures[i].End
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Run struct {
 
 	mu    sync.Mutex
 	facts map[string]string
+	stays map[string]bool // temporary measures, by What
 
 	parent *Run   // of a part of a larger plan
 	prefix string // of the part's facts and inputs
@@ -88,6 +89,27 @@ func (r *Run) Facts() map[string]string {
 		}
 	}
 	return own
+}
+
+// Stays says of a temporary measure, by its What, that it cannot be taken back now: where
+// the step that opened it is undone all the same, it stays open.
+func (r *Run) Stays(what string) {
+	if r.parent != nil {
+		r.parent.Stays(what)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stays == nil {
+		r.stays = map[string]bool{}
+	}
+	r.stays[what] = true
+}
+
+func (r *Run) staying(what string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stays[what]
 }
 
 // Say tells what happens, as one line of the log: mark is ok, fail, warn or info.

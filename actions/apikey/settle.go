@@ -75,6 +75,9 @@ func (w *work) lookCopies(ctx context.Context, out *plan.Plan) error {
 			out.Warnings = append(out.Warnings, plan.Warning{ID: fmt.Sprintf("copy-%d", i+1),
 				Text: fmt.Sprintf("The copy %s cannot be looked at (%s): the run will stop there until it can.", c.Copy.Name(), w.systems.Read.Failure(err, "").Detail)})
 		}
+		if text := store.Caution(c.Copy); text != "" {
+			out.Warnings = append(out.Warnings, plan.Warning{ID: fmt.Sprintf("interval-%d", i+1), Text: text})
+		}
 		w.facts[c.fact()] = was
 		out.Affected = append(out.Affected, plan.Affected{Name: c.Copy.Name(), How: "gets the new key once it is current"})
 	}

@@ -175,7 +175,7 @@ func (p *together) prepared(m *mechanism, target string, all, chosen []rotated, 
 	out := &actions.Prepared{Systems: []string{m.system()}}
 	out.Plan = plan.Plan{Facts: map[string]string{factSecrets: strings.Join(names, "\n")}}
 	one := plan.Step{ID: stepCancel, Title: fmt.Sprintf("Cancel %d scheduled rotations", len(names)), Where: m.system(), Change: true, Limit: 5 * time.Minute,
-		Before: "each is still on", Verify: "DescribeSecret of each says RotationEnabled false", Undo: "each is put back on the schedule that it had, without rotating now"}
+		Before: "each is still on", Verify: "DescribeSecret of each says RotationEnabled false", Undo: "each is put back on the schedule that it had, without rotating now; one with a stuck version stays off, as an open measure: Secrets Manager refuses to turn it on"}
 	verb := "secretsmanager:CancelRotateSecret"
 	if p.on {
 		one.ID, one.Title, one.Verify = stepResume, fmt.Sprintf("Resume %d scheduled rotations", len(names)), "DescribeSecret of each says RotationEnabled true"
@@ -185,7 +185,7 @@ func (p *together) prepared(m *mechanism, target string, all, chosen []rotated, 
 	for _, r := range chosen {
 		one.Calls = append(one.Calls, verb+" "+r.name)
 		out.Plan.Affected = append(out.Plan.Affected, plan.Affected{Name: r.name, How: r.when(now), Critical: p.critical(r.name)})
-		out.Plan.Measures = append(out.Plan.Measures, plan.Measure{Step: one.ID, Kind: string(incident.MeasureCancelled), What: "the scheduled rotation of " + r.name, End: p.on})
+		out.Plan.Measures = append(out.Plan.Measures, plan.Measure{Step: one.ID, Kind: string(incident.MeasureCancelled), What: measureOf(r.name), End: p.on})
 	}
 	if p.on {
 		out.Plan.Title = fmt.Sprintf("Resume %d rotations of %s", len(names), target)
@@ -202,11 +202,15 @@ func (p *together) prepared(m *mechanism, target string, all, chosen []rotated, 
 		return observed(now, names), err
 	}
 	out.Steps = []actions.Step{{
-		Do:         func(ctx context.Context, run *actions.Run) error { return m.set(ctx, run, names, p.on) },
-		Probe:      func(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) { return m.look(ctx, names, p.on) },
-		Verify:     func(ctx context.Context, _ *actions.Run) (string, error) { return m.verify(ctx, names, p.on) },
-		Undo:       func(ctx context.Context, run *actions.Run) error { return m.set(ctx, run, names, !p.on) },
-		VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) { return m.verify(ctx, names, !p.on) },
+		Do: func(ctx context.Context, run *actions.Run) error { return m.set(ctx, run, names, p.on) },
+		Probe: func(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) {
+			return m.look(ctx, names, p.on)
+		},
+		Verify: func(ctx context.Context, _ *actions.Run) (string, error) { return m.verify(ctx, names, p.on) },
+		Undo:   func(ctx context.Context, run *actions.Run) error { return m.undo(ctx, run, names, p.on) },
+		VerifyUndo: func(ctx context.Context, run *actions.Run) (string, error) {
+			return m.verifyUndo(ctx, run, names, p.on)
+		},
 	}}
 	return out
 }
@@ -269,6 +273,65 @@ func (m *mechanism) set(ctx context.Context, run *actions.Run, names []string, o
 		run.Part(plan.Part{Name: name, State: plan.Done, Detail: "rotation is " + done})
 		return nil
 	})
+}
+
+// measureOf is how the register of temporary measures calls the rotation of a secret.
+func measureOf(name string) string { return "the scheduled rotation of " + name }
+
+// barred are those of the secrets that cannot be put back on their schedule: Secrets
+// Manager turns no rotation on while a version is pending.
+func (m *mechanism) barred(ctx context.Context, names []string) (map[string]bool, error) {
+	stuck := make([]bool, len(names))
+	err := forEach(ctx, names, func(ctx context.Context, i int, name string) error {
+		r, err := m.describe(ctx, name)
+		stuck[i] = r.stuck && !r.on
+		return err
+	})
+	out := map[string]bool{}
+	for i, name := range names {
+		if stuck[i] {
+			out[name] = true
+		}
+	}
+	return out, err
+}
+
+// undo takes back what was set, where that can be: what stays off keeps its tag, so that
+// it is resumed with the others another day.
+func (m *mechanism) undo(ctx context.Context, run *actions.Run, names []string, on bool) error {
+	if on {
+		return m.set(ctx, run, names, false)
+	}
+	barred, err := m.barred(ctx, names)
+	if err != nil {
+		return err
+	}
+	for name := range barred {
+		run.Part(plan.Part{Name: name, State: plan.Skipped, Detail: "stays off: a version is stuck"})
+	}
+	return m.set(ctx, run, without(names, barred), true)
+}
+
+func without(names []string, some map[string]bool) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return some[name] })
+}
+
+func (m *mechanism) verifyUndo(ctx context.Context, run *actions.Run, names []string, on bool) (string, error) {
+	if on {
+		return m.verify(ctx, names, false)
+	}
+	barred, err := m.barred(ctx, names)
+	if err != nil {
+		return "", err
+	}
+	found, err := m.verify(ctx, without(names, barred), true)
+	for _, name := range names {
+		if barred[name] {
+			run.Stays(measureOf(name))
+			found += "; " + name + " stays off while a version is stuck: recover-pending " + name + " first, then resume-rotation " + name
+		}
+	}
+	return found, err
 }
 
 // count is how many secrets are as they should be, and one that is not. What the

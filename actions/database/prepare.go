@@ -60,7 +60,10 @@ func databases(cfg *config.Config) []plan.Target {
 		case primary == nil:
 			t.Ready, t.Note = false, "no primary in warroom.yaml uses it"
 		default:
-			t.Title = fmt.Sprintf("database password at %s and %d replicas", primary.Name, len(replicas))
+			t.Title = "database password at " + primary.Name
+			if len(replicas) > 0 {
+				t.Title += " and " + store.Counted(len(replicas), "replica", "replicas")
+			}
 		}
 		out = append(out, t)
 	}
@@ -129,6 +132,9 @@ func (e *estateOf) again(ctx context.Context, s *survey, past *actions.Past) (*a
 		return nil, &actions.Refusal{What: "taking up the earlier run on " + e.place.Name(), Why: "its facts are not complete", Next: "abandon it, and plan recover-pending"}
 	}
 	s.warn, s.reason = past.Plan.Warnings, past.Plan.NeedsReason
+	for _, c := range e.copied {
+		_, _ = c.Look(ctx) // for what its calls are now; its step looks again, and says what is wrong
+	}
 	ready := e.prepared(s, f, past.Plan.Title, past.Plan.Why)
 	// The state before the run is what its steps are told by.
 	return ready, ctx.Err()
@@ -147,7 +153,7 @@ func (e *estateOf) prepared(s *survey, f *facts, title, why string) *actions.Pre
 	}
 	p := &out.Plan
 	if f.cancel {
-		p.Measures = append(p.Measures, plan.Measure{Step: stepCancel, Kind: measureKind, What: "the scheduled rotation of " + e.place.Name()})
+		p.Measures = append(p.Measures, plan.Measure{Step: stepCancel, Kind: measureKind, What: measureOf(e.place)})
 		p.Warnings = warned(p.Warnings, plan.Warning{ID: "schedule", Text: "The scheduled rotation is cancelled, so that it does not rotate at the same time. Resuming it (resume-rotation " + e.place.Name() + ") stays open."})
 	}
 	if e.db.PlainText != "" && !f.drop && f.form != formA {

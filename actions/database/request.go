@@ -308,7 +308,7 @@ func (p *schedule) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepa
 		return nil, &actions.Refusal{What: what, Why: "no rotation function is configured for it at Secrets Manager"}
 	}
 	one := switched(place, s, p.on)
-	measure := plan.Measure{Step: one.ID, Kind: measureKind, What: "the scheduled rotation of " + place.Name(), End: p.on}
+	measure := plan.Measure{Step: one.ID, Kind: measureKind, What: measureOf(place), End: p.on}
 	out := &actions.Prepared{
 		Plan: plan.Plan{
 			Title: title, Why: "Its next rotation is " + nextOf(s) + ".", Observed: observed(place.Name(), s, nil), Measures: []plan.Measure{measure},

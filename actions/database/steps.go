@@ -54,7 +54,7 @@ func (r *rotation) steps(s store.State) []part {
 		all = append(all, r.replayStep())
 	}
 	all = append(all, r.testStep())
-	if len(r.copiesOf(false)) > 0 || len(r.copiesOf(true)) > 0 {
+	if len(r.copiesOf(false)) > 0 {
 		all = append(all, r.copiesStep())
 	}
 	all = append(all, r.promoteStep(s))
@@ -85,10 +85,21 @@ func switched(place store.Place, s store.State, on bool) part {
 		}
 		return onOff(on), err
 	}
+	// Secrets Manager turns no rotation on while a version is pending.
+	barred := func(ctx context.Context) (string, error) {
+		if on {
+			return "", nil // undone, it is off
+		}
+		s, err := place.Look(ctx)
+		if err != nil || s.Pending == "" || s.Schedule.On {
+			return "", err
+		}
+		return fmt.Sprintf("rotation stays off while version %s is pending: recover-pending %s first, then resume-rotation %s", store.Short(s.Pending), place.Name(), place.Name()), nil
+	}
 	one := plan.Step{
 		ID: stepCancel, Title: "Cancel the scheduled rotation", Where: place.System(), Change: true, Limit: time.Minute,
 		Calls: place.Calls("cancel", s, ""), Verify: "DescribeSecret says RotationEnabled false",
-		Undo: "RotateSecret " + place.Name() + " RotateImmediately=false, with the schedule that it has",
+		Undo: "RotateSecret " + place.Name() + " RotateImmediately=false, with the schedule that it has; Secrets Manager refuses that while a version is pending: then it stays off, as an open measure",
 	}
 	if on {
 		one.ID, one.Title, one.Calls = stepResume, "Resume the scheduled rotation", place.Calls("resume", s, "")
@@ -113,12 +124,35 @@ func switched(place store.Place, s store.State, on bool) part {
 				}
 				return effect(s.Schedule.On == on), onOff(s.Schedule.On), nil
 			},
-			Verify:     func(ctx context.Context, _ *actions.Run) (string, error) { return verify(ctx, on) },
-			Undo:       func(ctx context.Context, _ *actions.Run) error { return set(ctx, !on) },
-			VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) { return verify(ctx, !on) },
+			Verify: func(ctx context.Context, _ *actions.Run) (string, error) { return verify(ctx, on) },
+			Undo: func(ctx context.Context, run *actions.Run) error {
+				why, err := barred(ctx)
+				if err != nil {
+					return err
+				}
+				if why != "" {
+					run.Say("warn", why)
+					return nil
+				}
+				return set(ctx, !on)
+			},
+			VerifyUndo: func(ctx context.Context, run *actions.Run) (string, error) {
+				why, err := barred(ctx)
+				if err != nil {
+					return "", err
+				}
+				if why != "" {
+					run.Stays(measureOf(place))
+					return why, nil
+				}
+				return verify(ctx, !on)
+			},
 		},
 	}
 }
+
+// measureOf is how the register of temporary measures calls the rotation of a secret.
+func measureOf(place store.Place) string { return "the scheduled rotation of " + place.Name() }
 
 // measureKind is how the list of temporary measures calls a rotation that is off.
 const measureKind = string(incident.MeasureCancelled)
@@ -313,11 +347,16 @@ func (r *rotation) promoteStep(s store.State) part {
 		return done, "AWSCURRENT is on version " + store.Short(s.Current), err
 	}
 	s.Current = r.base
+	follow := r.copiesOf(true)
+	limit, undo := time.Minute, "AWSCURRENT moves back to version "+store.Short(r.base)
+	if len(follow) > 0 {
+		limit, undo = 3*time.Minute, undo+"; then told to sync again: "+names(follow, numbered.Name)
+	}
 	return part{
 		Step: plan.Step{
-			ID: stepPromote, Title: "Make the new password current", Where: r.place.System(), Change: true, Limit: time.Minute,
+			ID: stepPromote, Title: "Make the new password current", Where: r.place.System(), Change: true, Limit: limit,
 			Calls: r.place.Calls("promote", s, r.token), Before: "AWSCURRENT is on version " + store.Short(r.base),
-			Verify: "AWSCURRENT is on version " + store.Short(r.token), Undo: "AWSCURRENT moves back to version " + store.Short(r.base),
+			Verify: "AWSCURRENT is on version " + store.Short(r.token), Undo: undo,
 		},
 		do: actions.Step{
 			Check: func(ctx context.Context, _ *actions.Run) error { return r.undisturbed(ctx) },
@@ -333,7 +372,12 @@ func (r *rotation) promoteStep(s store.State) part {
 				}
 				return found, err
 			},
-			Undo: func(ctx context.Context, _ *actions.Run) error { return r.place.Demote(ctx, r.token, r.base) },
+			Undo: func(ctx context.Context, run *actions.Run) error {
+				if err := r.place.Demote(ctx, r.token, r.base); err != nil {
+					return err
+				}
+				return r.putBack(ctx, run, follow) // what follows the store follows it back only now
+			},
 			VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) {
 				s, err := r.place.Look(ctx)
 				if err != nil {
@@ -343,7 +387,12 @@ func (r *rotation) promoteStep(s store.State) part {
 				if err == nil && !back {
 					err = fmt.Errorf("go back to version %s of %s: AWSCURRENT is on version %s; move it by hand", store.Short(r.base), r.place.Name(), store.Short(s.Current))
 				}
-				return "AWSCURRENT is on version " + store.Short(s.Current), err
+				found := "AWSCURRENT is on version " + store.Short(s.Current)
+				if err != nil || len(follow) == 0 {
+					return found, err
+				}
+				copies, err := r.areBack(ctx, follow)
+				return found + "; of the copies " + copies, err
 			},
 		},
 	}

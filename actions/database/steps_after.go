@@ -97,26 +97,63 @@ func (r *rotation) probeCopies(ctx context.Context, all []numbered) (plan.Effect
 	return plan.Partly, found, nil
 }
 
-// copiesStep updates the copies that are written. Its undoing comes after that of
-// making the password current, so that it has those that follow the store sync again
-// as well.
+// putBack gives copies what they held before the run.
+func (r *rotation) putBack(ctx context.Context, run *actions.Run, all []numbered) error {
+	if len(all) == 0 {
+		return nil
+	}
+	c, err := r.read(ctx, r.base)
+	if err != nil {
+		return err
+	}
+	return r.each(run, all, "holds what it held before", func(one numbered) error { return one.Back(ctx, r.held[one.n], r.fields(c)) })
+}
+
+// areBack is that copies hold what they held before the run.
+func (r *rotation) areBack(ctx context.Context, all []numbered) (string, error) {
+	c, err := r.read(ctx, r.base)
+	if err != nil {
+		return "", err
+	}
+	for _, one := range all {
+		now, err := one.Look(ctx)
+		if err != nil {
+			return "", err
+		}
+		same, err := one.Same(ctx, r.fields(c))
+		if err != nil {
+			return "", err
+		}
+		if now == r.held[one.n] || same {
+			continue
+		}
+		// A copy that held something else before holds that again, under a version of
+		// its own; only the new password must be gone.
+		fresh, err := r.read(ctx, r.token)
+		if err != nil {
+			return "", err
+		}
+		if is, err := one.Same(ctx, r.fields(fresh)); err != nil || is {
+			return "", errors.Join(err, fmt.Errorf("put back %s: it still holds the new password; put it back by hand", one.Name()))
+		}
+	}
+	return fmt.Sprintf("%d of %d hold what they held before", len(all), len(all)), nil
+}
+
+// copiesStep updates the copies that are written.
 func (r *rotation) copiesStep() part {
-	written, follow := r.copiesOf(false), r.copiesOf(true)
+	written := r.copiesOf(false)
 	var calls []string
 	where := ""
 	for _, c := range written {
 		calls = append(calls, c.Calls()...)
 		where = c.System()
 	}
-	if len(written) == 0 {
-		calls = []string{"none: every copy follows the store, and is told to once the password is current"}
-	}
-	every := append(append([]numbered(nil), written...), follow...)
 	return part{
 		Step: plan.Step{
-			ID: stepCopies, Title: fmt.Sprintf("Update %d written copies", len(written)), Where: where, Change: true, Limit: 2 * time.Minute,
+			ID: stepCopies, Title: "Update " + store.Counted(len(written), "written copy", "written copies"), Where: where, Change: true, Limit: 2 * time.Minute,
 			Calls: calls, Before: "the pending password works everywhere", Verify: "each is read back and compared",
-			Undo: "each is put back to what it held; ExternalSecrets are told to sync again",
+			Undo: "each is put back to what it held",
 		},
 		do: actions.Step{
 			Do: func(ctx context.Context, run *actions.Run) error {
@@ -129,44 +166,9 @@ func (r *rotation) copiesStep() part {
 			Probe: func(ctx context.Context, _ *actions.Run) (plan.Effect, string, error) {
 				return r.probeCopies(ctx, written)
 			},
-			Verify: func(ctx context.Context, _ *actions.Run) (string, error) { return r.hold(ctx, written, r.token) },
-			Undo: func(ctx context.Context, run *actions.Run) error {
-				c, err := r.read(ctx, r.base)
-				if err != nil {
-					return err
-				}
-				return r.each(run, every, "holds what it held before", func(one numbered) error { return one.Back(ctx, r.held[one.n], r.fields(c)) })
-			},
-			VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) {
-				back := 0
-				c, err := r.read(ctx, r.base)
-				if err != nil {
-					return "", err
-				}
-				for _, one := range every {
-					now, err := one.Look(ctx)
-					if err != nil {
-						return "", err
-					}
-					same, err := one.Same(ctx, r.fields(c))
-					if err != nil {
-						return "", err
-					}
-					if now != r.held[one.n] && !same {
-						// A copy that held something else before holds that again, under a
-						// version of its own; only the new password must be gone.
-						fresh, err := r.read(ctx, r.token)
-						if err != nil {
-							return "", err
-						}
-						if is, err := one.Same(ctx, r.fields(fresh)); err != nil || is {
-							return "", errors.Join(err, fmt.Errorf("put back %s: it still holds the new password; put it back by hand", one.Name()))
-						}
-					}
-					back++
-				}
-				return fmt.Sprintf("%d of %d hold what they held before", back, len(every)), nil
-			},
+			Verify:     func(ctx context.Context, _ *actions.Run) (string, error) { return r.hold(ctx, written, r.token) },
+			Undo:       func(ctx context.Context, run *actions.Run) error { return r.putBack(ctx, run, written) },
+			VerifyUndo: func(ctx context.Context, _ *actions.Run) (string, error) { return r.areBack(ctx, written) },
 		},
 	}
 }
@@ -180,7 +182,7 @@ func (r *rotation) followStep() part {
 	}
 	return part{
 		Step: plan.Step{
-			ID: stepFollow, Title: "Sync the ExternalSecrets", Where: follow[0].System(), Change: true, Limit: 3 * time.Minute, Calls: calls,
+			ID: stepFollow, Title: "Sync " + store.Counted(len(follow), "ExternalSecret", "ExternalSecrets"), Where: follow[0].System(), Change: true, Limit: 3 * time.Minute, Calls: calls,
 			Before: "the new password is current", Verify: "the status is of the object that was told, and the Secret has the new password",
 			Undo: "nothing by itself: they sync again once the earlier password is current",
 		},

@@ -302,6 +302,9 @@ func (s *survey) lookAtCopies(ctx context.Context, f *facts) error {
 			return err
 		}
 		f.held = append(f.held, held)
+		if text := store.Caution(c); text != "" {
+			s.warn = append(s.warn, plan.Warning{ID: "interval:" + c.Name(), Text: text})
+		}
 		same, err := c.Same(ctx, s.fields(s.base.Credential))
 		if err != nil {
 			return err

@@ -62,13 +62,22 @@ func Copies(systems actions.Systems, s *config.StoredSecret) []Copy {
 			namespace, name, _ := strings.Cut(c.Object, "/")
 			k := kubernetesCopy{systems: systems, cluster: c.Kubernetes, namespace: namespace, object: name, keys: c.Keys}
 			if c.External {
-				all = append(all, &externalCopy{k})
+				all = append(all, &externalCopy{kubernetesCopy: k})
 			} else {
 				all = append(all, &k)
 			}
 		}
 	}
 	return all
+}
+
+// Caution is what people should know before a copy is told to follow the store; empty for
+// nothing. Its Look comes first.
+func Caution(c Copy) string {
+	if one, ok := c.(interface{ Caution() string }); ok {
+		return one.Caution()
+	}
+	return ""
 }
 
 // same reports whether a value has the given fields.

@@ -191,6 +191,15 @@ func Short(version string) string {
 	return version
 }
 
+// Counted is a number with the word for one, or for another number of them.
+func Counted(n int, one, many string) string {
+	word := many
+	if n == 1 {
+		word = one
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}
+
 // Holder is who holds a secret, as it is signed there.
 func Holder(run, by string, at time.Time) string {
 	return fmt.Sprintf("%s %s since %s", run, by, at.UTC().Format(time.RFC3339))
