@@ -251,6 +251,9 @@ func (e *Engine) words(err error) (what, next string) {
 		next = h.Next
 	} else if f, ok := errors.AsType[*estate.Failure](err); ok {
 		next = f.Next
+		if f.Kind == estate.Broken { // the word of checks for what has no kind
+			what = strings.Replace(what, string(estate.Broken)+": ", "", 1)
+		}
 	}
 	if next != "" {
 		what = strings.TrimSuffix(what, "; "+next)

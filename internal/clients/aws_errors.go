@@ -107,7 +107,7 @@ func sortAPI(api smithy.APIError, status int) (estate.FailureKind, string, strin
 	kind := awsKind(code, words, status, api.ErrorFault())
 	switch kind {
 	case estate.Denied:
-		return kind, text, "allow this call to the reading role; the docs list what it needs"
+		return kind, text, "allow this call to the role that makes it; the docs list what it needs"
 	case estate.NoIdentity:
 		if skewed(code, words) {
 			return kind, text, "check this machine's clock: AWS takes signatures at most 5 minutes old"
@@ -139,6 +139,8 @@ func awsKind(code, words string, status int, fault smithy.ErrorFault) estate.Fai
 		return estate.Missing
 	case code == "InvalidRequestException" && (strings.Contains(words, "marked for deletion") || strings.Contains(words, "marked deleted") || strings.Contains(words, "scheduled for deletion")):
 		return estate.Missing
+	case code == "InvalidRequestException": // not as things stand there
+		return estate.Refused
 	case strings.HasPrefix(code, "ServiceUnavailable"), strings.HasPrefix(code, "Internal"), status >= 500, status == 0 && fault == smithy.FaultServer:
 		return estate.ServerError
 	case status == 429:

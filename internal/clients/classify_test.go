@@ -97,7 +97,7 @@ func TestClassify(t *testing.T) {
 		"missing":              {api("ResourceNotFoundException", "no"), estate.Missing, "no"},
 		"missing key":          {api("NotFoundException", ""), estate.Missing, ""},
 		"marked for deletion":  {api("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."), estate.Missing, "marked"},
-		"invalid request":      {api("InvalidRequestException", "no"), estate.Broken, ""},
+		"invalid request":      {api("InvalidRequestException", "no"), estate.Refused, ""},
 		"internal":             {api("InternalServiceError", ""), estate.ServerError, ""},
 		"5xx of another code":  {answered{503, &smithy.GenericAPIError{Code: "Weird"}}, estate.ServerError, "Weird"},
 		"disabled key":         {api("KMSInvalidStateException", "is pending deletion"), estate.Refused, "pending deletion"},

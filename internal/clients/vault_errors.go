@@ -14,7 +14,7 @@ import (
 
 const (
 	nextVaultToken  = "log in to Vault again, or correct token_file, VAULT_TOKEN or ~/.vault-token"
-	nextVaultDenied = "allow this read to the token's policies"
+	nextVaultDenied = "allow this call to the token's policies"
 	nextVaultSealed = "unseal it with its key shares, or see why its automatic unseal fails"
 	nextVaultBare   = "see whether this is the cluster meant, and whether its storage was lost; a new one is initialised with vault operator init"
 )
