@@ -156,7 +156,7 @@ func (m *Model) quitRunning() tea.Cmd {
 	if m.declared() {
 		resume += " " + plain(m.kase.State.Declared.ID)
 	}
-	body = append(body, "Quitting now breaks the run off in the middle of a step. What came of that step is then probed before anything is offered: "+resume)
+	body = append(body, "Quitting now breaks the run off in the middle of a step. What came of that step is probed before it is taken up again, by:", "  "+resume)
 	d := &dialog{title: "Quit while a run is under way?", body: body, buttons: []button{{"Stay", nil}}}
 	if run != "" {
 		d.buttons = append(d.buttons, button{"Stop before the next step, then quit", func(m *Model) tea.Cmd {

@@ -32,6 +32,8 @@ type healer struct {
 	startErr error
 	armErr   error
 	shape    func(*plan.Plan) // changes every plan that is made
+	judge    func(plan.Consent)
+	judgeArm func()
 }
 
 func newHealer(clock func() time.Time) *healer {
@@ -96,6 +98,9 @@ func (h *healer) Arm(context.Context) (plan.Arming, error) {
 	defer h.mu.Unlock()
 	if h.armErr != nil {
 		return plan.Arming{}, h.armErr
+	}
+	if h.judgeArm != nil {
+		h.judgeArm()
 	}
 	now := h.clock()
 	h.arming = plan.Arming{On: true, By: "ic-1", Since: now, Until: now.Add(15 * time.Minute), Identities: h.identities()}
@@ -192,6 +197,9 @@ func (h *healer) Start(_ context.Context, give plan.Consent) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.started = append(h.started, give)
+	if h.judge != nil {
+		h.judge(give)
+	}
 	if h.startErr != nil {
 		return h.startErr
 	}
