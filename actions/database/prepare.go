@@ -40,10 +40,16 @@ func (p *rotate) About() plan.About {
 	return plan.About{
 		Name: RotateName, Title: "Rotate a database password", Target: "stored secret", Changes: true,
 		Summary: "Stores a new password as pending, sets it at PostgreSQL by a verifier, logs in everywhere, then makes it current; the only copy is never in memory.",
+		Options: []plan.Option{
+			{Name: optionBlocked, Summary: "of several secrets (prod/db/*), what to do about one that must be planned by itself: refuse the plan, or leave that one", Words: []string{"refuse", leave}, Default: "refuse"},
+		},
 	}
 }
 
-func (p *rotate) Targets() []plan.Target { return databases(p.systems.Config) }
+func (p *rotate) Targets() []plan.Target {
+	all := databases(p.systems.Config)
+	return append(all, folders(p.systems.Config, all)...)
+}
 
 // databases are the stored secrets of databases, and why one cannot be rotated.
 func databases(cfg *config.Config) []plan.Target {
@@ -71,6 +77,9 @@ func databases(cfg *config.Config) []plan.Target {
 }
 
 func (p *rotate) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
+	if _, all := several(ask.Target); all {
+		return p.many(ctx, ask)
+	}
 	e, err := targetsOf(p.systems, p.book, ask.Target)
 	if err != nil {
 		return nil, err

@@ -192,10 +192,15 @@ func (r *rotation) locked(ctx context.Context, run *actions.Run) (*clients.Postg
 			return nil, err
 		}
 		r.session = s
-		run.Hold(plan.Held{What: fmt.Sprintf("advisory lock on role %s at %s", r.user, r.primary.Place()), For: "this run: another console is told who holds it"}, true)
+		run.Hold(plan.Held{What: lockOf(r.user, r.primary), For: "this run: another console is told who holds it"}, true)
 		return s, nil
 	}
 	return nil, last
+}
+
+// lockOf is how the lock of a role is told.
+func lockOf(user string, primary postgres.Target) string {
+	return fmt.Sprintf("advisory lock on role %s at %s", user, primary.Place())
 }
 
 // holder is who acts, as others are told.

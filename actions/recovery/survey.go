@@ -207,7 +207,7 @@ func (s *survey) targets(name string) []string {
 	}
 	var out []string
 	for _, t := range p.Targets() {
-		if t.Ready {
+		if t.Ready && !strings.HasSuffix(t.ID, "*") { // one that stands for several has each of them beside it
 			out = append(out, t.ID)
 		}
 	}
