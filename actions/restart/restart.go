@@ -3,7 +3,6 @@ package restart
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,7 +93,7 @@ func (p *Procedure) Targets() []plan.Target {
 		}
 		out = append(out, t)
 	}
-	return out
+	return append(out, p.folders(out)...)
 }
 
 // job is what one plan restarts: what its steps must know again after a crash. It is
@@ -141,7 +140,7 @@ func (j *job) noted(m *member) (well bool, why string) {
 func (p *Procedure) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
 	if ask.Past != nil {
 		j := &job{p: p}
-		if err := json.Unmarshal([]byte(ask.Past.Facts[jobFact]), j); err != nil || len(j.Ranks) == 0 {
+		if err := j.recall(ask.Past.Facts); err != nil {
 			return nil, &actions.Refusal{What: "taking up the restart of " + ask.Target, Why: "its journal does not say what was to be restarted", Next: "make a new plan"}
 		}
 		return p.prepared(ctx, ask, j, plan.Plan{})
@@ -150,6 +149,8 @@ func (p *Procedure) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prep
 	var only estate.ID
 	if _, ok := p.stored[ask.Target]; ok {
 		j.Secrets = []string{ask.Target}
+	} else if all, ok := p.matching(ask.Target); ok {
+		j.Secrets = all
 	} else if c, ok := p.topo.Component(estate.ID(ask.Target)); ok && c.Kind == estate.KindApplication {
 		only = c.ID
 		j.Secrets = slices.DeleteFunc(slices.Clone(c.Secrets), func(s string) bool { _, known := p.stored[s]; return !known })
@@ -200,17 +201,17 @@ func (p *Procedure) prepared(ctx context.Context, ask actions.Ask, j *job, into 
 	if err != nil {
 		return nil, err
 	}
-	facts, err := json.Marshal(j)
+	facts, err := j.facts()
 	if err != nil {
-		return nil, fmt.Errorf("write down what is restarted: %w", err)
+		return nil, err
 	}
 	out := &actions.Prepared{Plan: into, Observe: j.observe}
 	out.Plan.Procedure, out.Plan.Target, out.Plan.Options = Name, ask.Target, ask.Options
 	out.Plan.Title = "Restart what uses " + ask.Target
-	if _, secret := p.stored[ask.Target]; !secret {
+	if _, secret := p.stored[ask.Target]; !secret && !strings.HasSuffix(ask.Target, "*") {
 		out.Plan.Title = "Restart " + ask.Target
 	}
-	out.Plan.Facts, out.Plan.Observed = map[string]string{jobFact: string(facts)}, observed
+	out.Plan.Facts, out.Plan.Observed = facts, observed
 	out.Plan.Irreversible = "Pods and processes that were replaced do not come back, and need not: they would take the same value. There is nothing to roll back."
 	n := max(p.s.Config.Recovery.Concurrency, 1)
 	for i, members := range j.Ranks {

@@ -26,12 +26,13 @@ type values struct {
 // values reads what the stores hold, and sees that every copy holds the same.
 func (j *job) values(ctx context.Context) (values, error) {
 	v := values{versions: map[string]string{}, copied: map[string]time.Time{}}
+	read := make([]holding, len(j.Secrets))
+	if err := abreast(len(read), func(i int) (err error) { read[i], err = j.p.holds(ctx, j.Secrets[i]); return err }); err != nil {
+		return v, err
+	}
 	held := map[string]holding{}
 	for i, secret := range j.Secrets {
-		now, err := j.p.holds(ctx, secret)
-		if err != nil {
-			return v, err
-		}
+		now := read[i]
 		held[secret], v.versions[secret] = now, now.version
 		if now.changed.After(v.stored) && (i == 0 || !v.stored.IsZero()) {
 			v.stored = now.changed
@@ -40,12 +41,15 @@ func (j *job) values(ctx context.Context) (values, error) {
 			v.stored = time.Time{}
 		}
 	}
-	for _, d := range j.Copies {
-		at, err := j.p.compare(ctx, d, held[d.Secret])
-		if err != nil {
-			return v, err
-		}
-		v.copied[d.place()] = at
+	at := make([]time.Time, len(j.Copies))
+	if err := abreast(len(at), func(i int) (err error) {
+		at[i], err = j.p.compare(ctx, j.Copies[i], held[j.Copies[i].Secret])
+		return err
+	}); err != nil {
+		return v, err
+	}
+	for i, d := range j.Copies {
+		v.copied[d.place()] = at[i]
 	}
 	return v, nil
 }
@@ -291,12 +295,13 @@ func (p *Procedure) budgetsOf(ctx context.Context, s *sorted) []plan.Warning {
 func (j *job) observe(ctx context.Context) ([]plan.Observed, error) {
 	var out []plan.Observed
 	if !j.Later {
-		for _, secret := range j.Secrets {
-			now, err := j.p.holds(ctx, secret)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, plan.Observed{Name: "AWSCURRENT of " + secret, Value: "version " + now.version})
+		out = make([]plan.Observed, len(j.Secrets))
+		if err := abreast(len(out), func(i int) error {
+			now, err := j.p.holds(ctx, j.Secrets[i])
+			out[i] = plan.Observed{Name: "AWSCURRENT of " + j.Secrets[i], Value: "version " + now.version}
+			return err
+		}); err != nil {
+			return nil, err
 		}
 	}
 	read := map[string]map[string]*workload{}
