@@ -176,7 +176,7 @@ func IdentitySaid(id *plan.Identity, f Frame) string {
 // consent is what a person must know and give.
 func (d *detail) consent(p *plan.Plan) {
 	f, g := d.f, &d.f.Theme.Glyphs
-	if len(p.Warnings)+len(p.Inputs) == 0 && p.NeedsReason == "" && !p.Second && p.Irreversible == "" {
+	if len(p.Warnings)+len(p.Inputs) == 0 && p.NeedsReason == "" && !p.Second && !p.NeedsTyped() {
 		return
 	}
 	d.heading("What you must know, and what is asked of you")
@@ -198,7 +198,7 @@ func (d *detail) consent(p *plan.Plan) {
 	if s := f.say(p.NeedsReason); s != "" {
 		d.hung(spans{{theme.Strong, "a reason "}}, theme.Text, s)
 	}
-	if p.Irreversible != "" {
+	if p.NeedsTyped() {
 		d.hung(spans{{theme.Strong, "the name, typed "}}, theme.Text, f.say(p.Target))
 	}
 	if p.Second {

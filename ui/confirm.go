@@ -62,7 +62,7 @@ func (m *Model) forget() {
 }
 
 // needsName reports whether the target's name has to be typed.
-func needsName(p *plan.Plan) bool { return p.Irreversible != "" }
+func needsName(p *plan.Plan) bool { return p.NeedsTyped() }
 
 // confirmHears reports whether a key counts in the confirmation. Those that were
 // typed before it was drawn as it is now do not, nor does one that is held down.

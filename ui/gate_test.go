@@ -53,7 +53,7 @@ func deeds(names []string) *rapid.Generator[deed] {
 		case 9:
 			return deed{key: rapid.SampledFrom(letters).Draw(t, "letter")}
 		case 10:
-			return deed{key: rapid.SampledFrom([]string{"name", "way"}).Draw(t, "on purpose")} // letter by letter, as one confirms
+			return deed{key: rapid.SampledFrom([]string{"name", "way", "skip"}).Draw(t, "on purpose")} // letter by letter, as one confirms
 		case 11:
 			return deed{key: rapid.SampledFrom(towards).Draw(t, "held"), held: true}
 		default:
@@ -138,7 +138,7 @@ func (w *witness) began(give plan.Consent) {
 		w.fault("a plan began that had expired")
 	case p.Changes() && !w.h.arming.On:
 		w.fault("a run began while READ-ONLY")
-	case p.Irreversible != "" && (give.Typed != p.Target || w.typed < len(p.Target) || !strings.Contains(flat, p.Target+" to confirm:")):
+	case p.NeedsTyped() && (give.Typed != p.Target || w.typed < len(p.Target) || !strings.Contains(flat, p.Target+" to confirm:")):
 		w.fault("what cannot be undone began with %q typed in %d letters", give.Typed, w.typed)
 	}
 }
@@ -224,7 +224,9 @@ func (w *witness) play(t *testing.T, all []deed) (pressed int) {
 		case one.key == "name":
 			pressed += w.name()
 		case one.key == "way":
-			pressed += w.way()
+			pressed += w.way(true)
+		case one.key == "skip":
+			pressed += w.way(false)
 		case one.key != "":
 			w.press(one.key, one.held)
 			pressed++
@@ -259,8 +261,8 @@ func (w *witness) name() int {
 }
 
 // way does what leads on to a run from what is on the screen: random keys alone would
-// hardly ever begin one.
-func (w *witness) way() (pressed int) {
+// hardly ever begin one. Without the name it leaves that out.
+func (w *witness) way(named bool) (pressed int) {
 	frame := screen(w.l.m)
 	if !w.asked(frame) {
 		w.l.pass(time.Second)
@@ -270,7 +272,9 @@ func (w *witness) way() (pressed int) {
 	w.l.pass(2 * time.Second)
 	w.press("tab", false)
 	if strings.Contains(frame, "to confirm:") {
-		pressed += w.name()
+		if named {
+			pressed += w.name()
+		}
 		w.press("tab", false)
 		pressed++
 	}

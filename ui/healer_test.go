@@ -49,7 +49,7 @@ func (h *healer) Procedures() []plan.About {
 				{Name: "valid-for", Summary: "how long the new password is valid"},
 			}},
 		{Name: "rotate-api-key", Title: "Rotate an API key", Summary: "Two keys overlap until nobody is on the old one.", Target: "stored secret", Changes: true},
-		{Name: "restart-services", Title: "Restart the affected services", Summary: "Restarts what uses a secret, in order of dependency.", Target: "stored secret", Changes: true},
+		{Name: "restart", Title: "Restart the affected services", Summary: "Restarts what uses a secret, in order of dependency.", Target: "stored secret", Changes: true},
 		{Name: "validate", Title: "Validate every secret", Summary: "Tries every secret with its current value.", Target: "estate"},
 		{Name: "unseal", Title: "Unseal Vault", Summary: "Takes key shares from their holders.", Target: "Vault cluster", Changes: true},
 	}
@@ -69,7 +69,7 @@ func (h *healer) Targets(procedure string) []plan.Target {
 		return []plan.Target{{ID: "all", Title: "every secret", Ready: true}}
 	case "unseal":
 		return []plan.Target{{ID: "primary", Title: "vault-1.company.com", Ready: true}}
-	case "restart-services":
+	case "restart":
 		return []plan.Target{{ID: "prod/db/postgres", Title: "7 services", Ready: true}}
 	}
 	return nil

@@ -87,8 +87,16 @@ func copyPlan(m *Model) tea.Cmd {
 		m.say("copied what the second person signs, if the terminal lets programs copy (OSC 52)")
 		return tea.SetClipboard(m.opt.scrub(p.Statement()))
 	}
-	return copyView(m)
+	text := strings.Join(plan.Text(p, copiedWidth), "\n") + "\n"
+	if m.share {
+		text = panes.Mask(text)
+	}
+	m.say("copied the plan, if the terminal lets programs copy (OSC 52)")
+	return tea.SetClipboard(m.opt.scrub(text))
 }
+
+// copiedWidth is how wide a plan is that is copied as text, in cells.
+const copiedWidth = 100
 
 func copyPlanNow(m *Model) string {
 	if p := m.recovery.ready; p != nil && p.Second {

@@ -20,9 +20,9 @@ var byType = map[estate.SecretType]string{
 var bySense = map[string]string{
 	"secrets.rotated":    "",
 	"stores.updated":     "",
-	"services.restarted": "restart-services",
+	"services.restarted": "restart",
 	"secrets.validated":  "validate",
-	"network.stores":     "access-health",
+	"network.stores":     "access",
 }
 
 // procedureFor is the procedure that does what an item or a step asks for which the
