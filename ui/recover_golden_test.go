@@ -86,7 +86,7 @@ func act(m *Model, names ...string) {
 
 // arm makes changes possible at once.
 func (h *healer) on(m *Model) {
-	a, _ := h.Arm(nil)
+	a, _ := h.Arm(m.pump.ctx)
 	m.recovery.arming = a
 }
 
