@@ -73,7 +73,7 @@ func (m *Model) confirmHears(key string, repeat bool) bool {
 	case key == "esc", key == "ctrl+c":
 		return true
 	case d.of != c || d.at.IsZero() || d.look != m.confirmLook():
-		c.last = now // it is not on the screen yet
+		c.last, c.on = now, panes.OnCancel // it is not on the screen yet
 		return false
 	case repeat:
 		c.last = now
@@ -81,7 +81,8 @@ func (m *Model) confirmHears(key string, repeat bool) bool {
 	case c.awake.Equal(d.at):
 		return true
 	case now.Sub(d.at) < grace || now.Sub(c.last) < grace:
-		c.last = now
+		c.last, c.on = now, panes.OnCancel
+		c.version++
 		return false
 	}
 	c.awake = d.at
@@ -163,7 +164,7 @@ func confirmPress(m *Model) tea.Cmd {
 		return nil
 	}
 	if why := m.cannotConfirm(); why != "" {
-		c.problem = why
+		c.problem, c.on = why, panes.OnCancel // the same key again must not begin it
 		c.version++
 		return nil
 	}

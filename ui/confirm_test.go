@@ -104,14 +104,14 @@ func TestResizingAConfirmationStartsTheWaitAnew(t *testing.T) {
 	began(t, h, 0, "right after a resize")
 	m.Update(tea.WindowSizeMsg{Width: 40, Height: 8})
 	m.View()
-	act(m, "…", "enter")
+	act(m, "…", "tab", "enter")
 	began(t, h, 0, "in a frame too small for it")
 	if m.mode != modeConfirm {
 		t.Fatalf("mode %s", m.mode)
 	}
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	m.View()
-	act(m, "…", "enter")
+	act(m, "…", "tab", "enter")
 	began(t, h, 1, "whole again, and looked at")
 }
 
@@ -123,7 +123,7 @@ func TestTheNameHasToBeTyped(t *testing.T) {
 	m.Update(tea.PasteMsg{Content: "prod/api/payment"})
 	act(m, "tab", "enter")
 	began(t, h, 0, "pasted")
-	act(m, "shift+tab", " prod/api/payment", "enter") // enter in the field goes nowhere
+	act(m, "tab", " prod/api/payment", "enter") // enter in the field goes nowhere
 	began(t, h, 0, "enter behind the name")
 	act(m, "tab", "enter")
 	began(t, h, 1, "typed")

@@ -136,7 +136,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case pictureMsg:
 		m.take(Picture(msg))
-		return tea.Batch(m.nextPicture(), m.arrive(), m.tell(), m.pollArming())
+		return tea.Batch(m.nextPicture(), m.arrive(), m.tell(), m.pollArming(), m.needProcedures())
 	case feedErrMsg:
 		m.say("no new readings: " + plain(msg.err.Error()))
 		return m.nextPicture()

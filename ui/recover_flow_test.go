@@ -104,7 +104,7 @@ func TestRecoverByKeysAlone(t *testing.T) {
 			if n := len(h.starts()); n != 0 {
 				t.Fatalf("%d runs began with the wrong name", n)
 			}
-			d.Press("shift+tab", "backspace", "backspace", "backspace")
+			d.Press("tab", "backspace", "backspace", "backspace")
 			d.Type("ent")
 			d.Press("tab", "enter")
 			d.WaitText("RUN rotate-api-key prod/api/payment", "RUNNING", "Hold the lock of app_user")

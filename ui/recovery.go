@@ -51,6 +51,7 @@ type recovery struct {
 	procedures []plan.About
 	targets    map[string][]plan.Target // by procedure
 	loaded     bool                     // what can be done is known
+	asked      bool                     // it was asked for because something needs it
 
 	arming  plan.Arming
 	polled  time.Time // when it was asked for last
@@ -118,12 +119,23 @@ type (
 	stopToldMsg struct{}
 )
 
-// startRecovery looks what can be done, and follows the runs.
+// startRecovery follows the runs. What can be done is listed once something needs it:
+// on a large estate that is thousands of targets.
 func (m *Model) startRecovery() tea.Cmd {
 	if m.opt.Recovery == nil {
 		return nil
 	}
-	return tea.Batch(m.loadProcedures(), m.nextProgress(), m.pollArming())
+	return tea.Batch(m.nextProgress(), m.pollArming())
+}
+
+// needProcedures lists what can be done once a step or an item may propose it.
+func (m *Model) needProcedures() tea.Cmd {
+	r := &m.recovery
+	if r.asked || r.loaded || !m.evidenced() {
+		return nil
+	}
+	r.asked = true
+	return m.loadProcedures()
 }
 
 // loadProcedures asks what can be done, and to what.
@@ -160,7 +172,7 @@ const pollEvery = time.Second
 func (m *Model) pollArming() tea.Cmd {
 	r := &m.recovery
 	now := m.opt.Clock()
-	if m.opt.Recovery == nil || r.polling || !r.polled.IsZero() && now.Sub(r.polled) < pollEvery {
+	if m.opt.Recovery == nil || r.polling || !r.polled.IsZero() && !r.arming.On && !m.writing() || !r.polled.IsZero() && now.Sub(r.polled) < pollEvery {
 		return nil
 	}
 	r.polling, r.polled = true, now
