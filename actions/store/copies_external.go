@@ -136,7 +136,28 @@ func (c *externalCopy) Same(ctx context.Context, f Fields) (bool, error) {
 // synced reports whether its Secret has the values.
 func (c *externalCopy) synced(ctx context.Context, o *unstructured.Unstructured, f Fields) (bool, error) {
 	s, err := c.read(ctx, c.target(o))
-	return err == nil && holds(s, keysOf(c.keys, f)), err
+	return err == nil && holds(s, keysOf(c.mapping(o), f)), err
+}
+
+// mapping is which key of its Secret has which field of the stored value: as configured,
+// or else as it says itself; nil where it does not say.
+func (c *externalCopy) mapping(o *unstructured.Unstructured) map[string]string {
+	if len(c.keys) > 0 {
+		return c.keys
+	}
+	out := map[string]string{}
+	data, _, _ := unstructured.NestedSlice(o.Object, "spec", "data") // none is an empty one
+	for _, item := range data {
+		one, _ := item.(map[string]any)
+		ref, _ := one["remoteRef"].(map[string]any)
+		key, _ := one["secretKey"].(string)
+		field, _ := ref["property"].(string)
+		version, _ := ref["version"].(string)
+		if key != "" && field != "" && (version == "" || version == current) {
+			out[key] = field
+		}
+	}
+	return out
 }
 
 // syncEvery is how often it is looked whether a sync has happened.
