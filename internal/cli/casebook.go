@@ -22,7 +22,7 @@ type casebook struct {
 	rb          *runbook.Runbook
 	environment string
 	drill       string
-	engine      *engine // records in the incident that is open for writing; nil where nothing can be acted on
+	engine      *lateEngine // records in the incident that is open for writing; nil where nothing can be acted on
 
 	mu   sync.Mutex
 	open []*archive.Session // every one that was opened, the newest last

@@ -137,9 +137,13 @@ func openConsole(ctx context.Context, cfg *config.Config, look looks, start func
 	options.Scrub, options.Sense = o.set.Net().Scrub, diagnosis.Sense
 	books := look.desk.casebook(procedure, cfg.Environment, cfg.Drill, options.Scrub)
 	defer books.end(look.said())
-	books.engine = newEngine(cfg, o.set, look.desk, func() *estate.Readings { return estate.Derive(o.board.Snapshot(), time.Now()) }, ui.Go)
-	defer books.engine.end() // before the incident is left: what it stops is recorded there
-	options.Recovery, options.Scrub = books.engine, books.engine.scrub
+	late := newLateEngine(func() *engine {
+		return newEngine(cfg, o.set, look.desk, func() *estate.Readings { return estate.Derive(o.board.Snapshot(), time.Now()) }, ui.Go)
+	})
+	defer late.end() // before the incident is left: what it stops is recorded there
+	books.engine, options.Recovery = late, late
+	scrub := options.Scrub
+	options.Scrub = func(text string) string { return late.scrub(scrub(text)) }
 	if err := books.begin(ctx, &options, look); err != nil {
 		return failed(err)
 	}
