@@ -84,6 +84,9 @@ type Step struct {
 	// where the plan's step has no Undo.
 	Undo       func(ctx context.Context, r *Run) error
 	VerifyUndo func(ctx context.Context, r *Run) (string, error)
+	// UndoBefore is the id of a later step that is taken back only after this one, where
+	// the usual order, last step first, would pass through a state that breaks more.
+	UndoBefore string
 }
 
 // Refusal says why a procedure must not be done, or not so.

@@ -212,12 +212,29 @@ func (e *Engine) resume(ctx context.Context, p *prepared, ready *Prepared, run *
 	p.plan.Measures = measuresOf(p)
 }
 
-// rollBack makes the plan that undoes what a run has done, last step first.
+// backwards is the order in which steps are taken back: the last one first, but for
+// those that name a later one before which they come.
+func backwards(all []plan.Step, steps []Step) []int {
+	var order []int
+	for i := len(all) - 1; i >= 0; i-- {
+		at := len(order)
+		if id := steps[i].UndoBefore; id != "" {
+			if j := slices.IndexFunc(order, func(k int) bool { return all[k].ID == id }); j >= 0 {
+				at = j
+			}
+		}
+		order = slices.Insert(order, at, i)
+	}
+	return order
+}
+
+// rollBack makes the plan that undoes what a run has done, last step first unless a
+// step says otherwise.
 func (e *Engine) rollBack(ctx context.Context, p *prepared, ready *Prepared, run *incident.Run) error {
 	all := ready.Plan.Steps
 	r := newRun(p.plan, p.facts, nil, silent{})
 	p.plan.Steps = []plan.Step{}
-	for i := len(all) - 1; i >= 0; i-- {
+	for _, i := range backwards(all, ready.Steps) {
 		s, state := all[i], stateOf(run, all[i].ID)
 		if !s.Change || state != plan.Done && !begun(state) {
 			continue

@@ -25,6 +25,7 @@ type facts struct {
 	create   bool     // the other user is made
 	paused   []string // replicas whose replay is paused, and that are left behind
 	held     []string // what each copy held, in their order
+	promoted bool     // the run that is taken up may have made its version current; no fact of a plan
 }
 
 // Who sets a password.

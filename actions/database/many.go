@@ -252,13 +252,16 @@ func (p *rotate) manyAgain(ctx context.Context, ask actions.Ask) (*actions.Prepa
 	if len(all) == 0 {
 		return nil, refused
 	}
-	byName := map[string]map[string]string{}
+	byName, steps := map[string]map[string]string{}, map[string]map[string]plan.StepState{}
 	for _, s := range kept {
-		byName[s.Secret] = s.Facts
+		byName[s.Secret], steps[s.Secret] = s.Facts, map[string]plan.StepState{}
+		for _, phase := range phases {
+			steps[s.Secret][phase.id] = ask.Past.Steps[stepOf(s.Wave, phase.id)]
+		}
 	}
 	each(all, atOnce, func(o *one) {
 		own := ask
-		own.Past = &actions.Past{Plan: &plan.Plan{}, Facts: byName[o.name]}
+		own.Past = &actions.Past{Plan: &plan.Plan{}, Facts: byName[o.name], Steps: steps[o.name]}
 		p.one(ctx, o, own)
 	})
 	var waves [][]*one

@@ -71,7 +71,11 @@ func compose(target string, waves [][]*one) *actions.Prepared {
 			if len(p.Steps) == 0 || !strings.HasPrefix(p.Steps[len(p.Steps)-1].ID, waveOf(i)) {
 				step.Calls = append(legend(wave), step.Calls...)
 			}
-			p.Steps, out.Steps = append(p.Steps, step), append(out.Steps, together(phase.id, group))
+			do := together(phase.id, group)
+			if before := group[0].step().UndoBefore; before != "" {
+				do.UndoBefore = stepOf(i, before)
+			}
+			p.Steps, out.Steps = append(p.Steps, step), append(out.Steps, do)
 		}
 	}
 	p.Affected = distinct(p.Affected)

@@ -89,9 +89,14 @@ func (p *rotate) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepare
 		return nil, err
 	}
 	if ask.Past != nil {
-		return e.again(ctx, s, ask.Past)
+		return e.again(ctx, s, ask)
 	}
 	switch {
+	case s.state.Done != "" && (s.state.Claim != "" || s.state.Holder != ""):
+		return nil, &actions.Refusal{
+			What: "a new rotation of " + e.place.Name(), Why: "an earlier one has made its version current and has not come to its end" + heldBy(s.state),
+			Next: "wait for its end; if its console is gone, resume that run, or plan recover-pending " + e.place.Name(),
+		}
 	case s.state.Pending != "" && (s.state.Claim != "" || s.state.Holder != ""):
 		return nil, &store.Taken{Secret: e.place.Name(), Holder: s.state.Holder}
 	case s.state.Pending != "":
@@ -135,7 +140,8 @@ func (p *rotate) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepare
 }
 
 // again makes the steps of an earlier run from its facts alone.
-func (e *estateOf) again(ctx context.Context, s *survey, past *actions.Past) (*actions.Prepared, error) {
+func (e *estateOf) again(ctx context.Context, s *survey, ask actions.Ask) (*actions.Prepared, error) {
+	past := ask.Past
 	f := load(past.Facts, len(e.copied))
 	if f.token == "" && !f.drop || f.base == "" {
 		return nil, &actions.Refusal{What: "taking up the earlier run on " + e.place.Name(), Why: "its facts are not complete", Next: "abandon it, and plan recover-pending"}
@@ -143,6 +149,12 @@ func (e *estateOf) again(ctx context.Context, s *survey, past *actions.Past) (*a
 	s.warn, s.reason = past.Plan.Warnings, past.Plan.NeedsReason
 	for _, c := range e.copied {
 		_, _ = c.Look(ctx) // for what its calls are now; its step looks again, and says what is wrong
+	}
+	f.promoted = mayHavePromoted(past)
+	if ask.Mode == plan.Back {
+		if err := (&rotation{estateOf: e, facts: f}).ours(ctx); err != nil {
+			return nil, err
+		}
 	}
 	ready := e.prepared(s, f, past.Plan.Title, past.Plan.Why)
 	// The state before the run is what its steps are told by.

@@ -41,7 +41,7 @@ func (p *recoverPending) Prepare(ctx context.Context, ask actions.Ask) (*actions
 		return nil, err
 	}
 	if ask.Past != nil {
-		return e.again(ctx, s, ask.Past)
+		return e.again(ctx, s, ask)
 	}
 	f := &facts{base: s.state.Current, previous: s.state.Previous, token: s.state.Pending, claim: s.state.Claim, old: s.base.User, user: s.base.User, cancel: s.state.Schedule.On}
 	drop := ask.Options[optionEnd] == "drop"

@@ -329,6 +329,50 @@ func (r *rotation) undisturbed(ctx context.Context) error {
 	return nil
 }
 
+// mayHavePromoted reports whether a run that is taken up may have made its version
+// current, and has not taken that back.
+func mayHavePromoted(past *actions.Past) bool {
+	switch past.Steps[stepPromote] {
+	case "", plan.Waiting, plan.Undone:
+		return false
+	}
+	return true
+}
+
+// ours is that nobody has rotated the secret since this run: to set an older password
+// would lock out whoever has the newer one.
+func (r *rotation) ours(ctx context.Context) error {
+	s, err := r.place.Look(ctx)
+	if err != nil || r.drop {
+		return err
+	}
+	if back, err := r.place.Restored(ctx, s, r.base); err != nil || back {
+		return err
+	}
+	if r.promoted {
+		if done, err := r.place.Promoted(ctx, s, r.base, r.token); err != nil || done {
+			return err
+		}
+	}
+	return &actions.Refusal{
+		What: "taking back the rotation of " + r.place.Name(),
+		Why:  fmt.Sprintf("AWSCURRENT is on version %s, and this run left it on %s: somebody has rotated it since, and the older password would lock out who has the newer one", store.Short(s.Current), store.Short(r.base)),
+		Next: "see that the current version works (validate), and abandon this run",
+	}
+}
+
+// handsOut is that the new version is current, before what follows it is told so.
+func (r *rotation) handsOut(ctx context.Context, _ *actions.Run) error {
+	s, err := r.place.Look(ctx)
+	if err != nil {
+		return err
+	}
+	if done, err := r.place.Promoted(ctx, s, r.base, r.token); err != nil || done {
+		return err
+	}
+	return &actions.Refusal{What: "handing out version " + store.Short(r.token) + " of " + r.place.Name(), Why: "AWSCURRENT is on version " + store.Short(s.Current), Next: "find out who moved it, and abandon this run"}
+}
+
 func heldBy(s store.State) string {
 	if s.Holder == "" {
 		return ""

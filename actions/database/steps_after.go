@@ -106,7 +106,17 @@ func (r *rotation) putBack(ctx context.Context, run *actions.Run, all []numbered
 	if err != nil {
 		return err
 	}
-	return r.each(run, all, "holds what it held before", func(one numbered) error { return one.Back(ctx, r.held[one.n], r.fields(c)) })
+	fresh, err := r.read(ctx, r.token)
+	if err != nil {
+		return err
+	}
+	return r.each(run, all, "does not hold the new password", func(one numbered) error {
+		// What somebody else has put there since is theirs.
+		if is, err := one.Same(ctx, r.fields(fresh)); err != nil || !is {
+			return err
+		}
+		return one.Back(ctx, r.held[one.n], r.fields(c))
+	})
 }
 
 // areBack is that copies hold what they held before the run.
@@ -156,6 +166,7 @@ func (r *rotation) copiesStep() part {
 			Undo: "each is put back to what it held",
 		},
 		do: actions.Step{
+			Check: func(ctx context.Context, _ *actions.Run) error { return r.undisturbed(ctx) },
 			Do: func(ctx context.Context, run *actions.Run) error {
 				c, err := r.read(ctx, r.token)
 				if err != nil {
@@ -187,6 +198,7 @@ func (r *rotation) followStep() part {
 			Undo: "nothing by itself: they sync again once the earlier password is current",
 		},
 		do: actions.Step{
+			Check: r.handsOut,
 			Do: func(ctx context.Context, run *actions.Run) error {
 				c, err := r.read(ctx, r.token)
 				if err != nil {
@@ -219,6 +231,7 @@ func (r *rotation) poolersStep() part {
 			Undo: "nothing by itself: they are told again once the database has the earlier password",
 		},
 		do: actions.Step{
+			Check: r.handsOut,
 			Do: func(ctx context.Context, run *actions.Run) error {
 				c, err := r.read(ctx, r.token)
 				if err != nil {

@@ -44,6 +44,10 @@ func (r *rotation) setStep() part {
 	} else {
 		calls = append(calls, postgres.Shown(r.user, r.db.PlainText != "", r.until))
 	}
+	before := ""
+	if r.same() {
+		before = stepPromote // the label goes back once the database is: not to a password that it refuses
+	}
 	return part{
 		Step: plan.Step{
 			ID: stepSet, Title: "Set the password of " + r.user + " at the primary", Where: r.primary.System(), Change: true, Limit: 2 * time.Minute,
@@ -70,7 +74,7 @@ func (r *rotation) setStep() part {
 				}
 				return "the primary takes the password of version " + store.Short(r.token), nil
 			},
-			Undo: r.unset, VerifyUndo: r.verifyUnset,
+			Undo: r.unset, VerifyUndo: r.verifyUnset, UndoBefore: before,
 		},
 	}
 }
@@ -159,6 +163,9 @@ func (r *rotation) probeSet(ctx context.Context, _ *actions.Run) (plan.Effect, s
 
 // unset puts the earlier password back, and has the poolers take it up.
 func (r *rotation) unset(ctx context.Context, run *actions.Run) error {
+	if err := r.ours(ctx); err != nil {
+		return err
+	}
 	if r.same() {
 		c, err := r.read(ctx, r.base)
 		if err != nil {

@@ -136,6 +136,9 @@ func (p *part) step(i int) actions.Step {
 			return "nothing of it is left to do", nil
 		}
 	}
+	if was.UndoBefore != "" {
+		out.UndoBefore = p.prefix + was.UndoBefore
+	}
 	if was.Check != nil {
 		out.Check = errand(func(s actions.Step) func(context.Context, *actions.Run) error { return s.Check })
 	}
