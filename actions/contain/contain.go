@@ -47,6 +47,24 @@ const (
 // factSecrets are the secrets that a run works on, one a line.
 const factSecrets = "secrets"
 
+// factFailing says by what it is seen that the function fails; it is missing where
+// nothing tells that.
+const factFailing = "failing"
+
+// Failing reports whether a plan of Name saw that its function fails: a version that is
+// stuck, or a rotation that is overdue. One that fails may not have come to either yet.
+func Failing(p *plan.Plan) bool { return p.Facts[factFailing] != "" }
+
+// failing is by what it is seen that a function fails; empty where nothing tells.
+func failing(all []rotated, now time.Time) string {
+	for _, r := range all {
+		if r.on && (r.stuck || !r.next.IsZero() && r.next.Before(now)) {
+			return r.name + " is " + r.when(now)
+		}
+	}
+	return ""
+}
+
 func (p *together) About() plan.About {
 	if p.on {
 		return plan.About{
@@ -72,7 +90,7 @@ func (p *together) Targets() []plan.Target {
 
 // note says of a function how it stands.
 func (p *together) note(c *config.Component) string {
-	if p.systems.Readings == nil {
+	if c == nil || p.systems.Readings == nil {
 		return ""
 	}
 	readings := p.systems.Readings()
@@ -95,12 +113,20 @@ func functions(cfg *config.Config) []*config.Component {
 	return out
 }
 
+// component is the rotation function of a target; nil where there is none.
+func (p *together) component(target string) *config.Component {
+	for _, c := range functions(p.systems.Config) {
+		if c.RotationFunction.Function == target || c.ID == target {
+			return c
+		}
+	}
+	return nil
+}
+
 // of finds the mechanism of a target.
 func (p *together) of(target string) (*mechanism, error) {
-	for _, c := range functions(p.systems.Config) {
-		if f := c.RotationFunction; f.Function == target || c.ID == target {
-			return &mechanism{systems: p.systems, account: f.Account, function: f.Function}, nil
-		}
+	if c := p.component(target); c != nil {
+		return &mechanism{systems: p.systems, account: c.RotationFunction.Account, function: c.RotationFunction.Function}, nil
 	}
 	return nil, &estate.Failure{Kind: estate.Misconfigure, Doing: "contain " + target, Detail: "warroom.yaml has no rotation_function of that name", Next: "name one of those that warroom plan contain lists"}
 }
@@ -193,7 +219,12 @@ func (p *together) prepared(m *mechanism, target string, all, chosen []rotated, 
 	} else {
 		out.Plan.Title = fmt.Sprintf("Take %d secrets of %s off their schedules", len(names), target)
 		out.Plan.Why = fmt.Sprintf("They are rotated by the same function and due within %s. %s", ahead, p.nextBreak(chosen, now))
-		out.Plan.Warnings = []plan.Warning{{ID: "schedule", Text: "Nothing rotates them until they are resumed (resume-rotations " + target + "): a password that ends with its period still ends then."}}
+		if seen := failing(all, now); seen != "" {
+			out.Plan.Facts[factFailing] = seen
+		} else if p.note(p.component(target)) == "" {
+			out.Plan.Warnings = append(out.Plan.Warnings, plan.Warning{ID: "no-sign", Text: fmt.Sprintf("Nothing tells that %s fails: none of its %d secrets is stuck or overdue. See its log before you take them off their schedules.", target, len(all))})
+		}
+		out.Plan.Warnings = append(out.Plan.Warnings, plan.Warning{ID: "schedule", Text: "Nothing rotates them until they are resumed (resume-rotations " + target + "): a password that ends with its period still ends then."})
 	}
 	out.Plan.Steps = []plan.Step{one}
 	out.Plan.Observed = observed(all, names)

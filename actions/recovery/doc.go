@@ -70,7 +70,7 @@ func (w *whole) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepared
 		return nil, &actions.Refusal{What: "recover " + ask.Target, Why: "the target of this procedure is " + Everything, Next: "for one secret, plan its own procedure"}
 	}
 	if ask.Past != nil {
-		return w.again(ctx, ask.Past)
+		return w.again(ctx, ask)
 	}
 	s := &survey{whole: w}
 	if err := s.look(ctx); err != nil {
@@ -87,7 +87,8 @@ const (
 )
 
 // again makes the steps of an earlier plan anew, from its facts.
-func (w *whole) again(ctx context.Context, past *actions.Past) (*actions.Prepared, error) {
+func (w *whole) again(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
+	past := ask.Past
 	s := &survey{whole: w}
 	var requests []described
 	if err := json.Unmarshal([]byte(past.Facts[factParts]), &requests); err != nil {
@@ -104,7 +105,9 @@ func (w *whole) again(ctx context.Context, past *actions.Past) (*actions.Prepare
 		}
 		one := &part{procedure: p, prefix: prefixOf(i, d.Procedure, d.Target), request: plan.Request{Procedure: d.Procedure, Target: d.Target, Options: d.Options}}
 		own := one.pastOf(past)
-		ready, err := p.Prepare(ctx, actions.Ask{Request: one.request, Past: own})
+		again := one.request
+		again.Mode, again.Of = ask.Mode, ask.Of
+		ready, err := p.Prepare(ctx, actions.Ask{Request: again, Past: own})
 		if err != nil {
 			s.close()
 			return nil, fmt.Errorf("take up %s %s: %w", d.Procedure, d.Target, err)

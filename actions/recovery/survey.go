@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"warroom/actions"
+	"warroom/actions/contain"
 	"warroom/actions/unseal"
 	"warroom/internal/clients"
 	"warroom/internal/plan"
@@ -87,6 +88,9 @@ func (s *survey) add(ctx context.Context, name, target string, options map[strin
 		return err
 	}
 	why := s.judgement(name, ready)
+	if why == "" && name == nameContain && !contain.Failing(&ready.Plan) {
+		why = "nothing tells that it fails: whether its rotations are to be cancelled is for a person to decide"
+	}
 	if why == "" && ready.Plan.Changes() && s.changes >= mostChanges || s.steps+len(ready.Plan.Steps) > mostSteps {
 		why = "this plan is full"
 	}
