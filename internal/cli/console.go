@@ -91,7 +91,7 @@ const (
 	firstRound = 15 * time.Second
 	// rareAgain is how often pages of the program that something rare had touched
 	// are given back.
-	rareAgain = 20 * time.Second
+	rareAgain = 10 * time.Second
 )
 
 // giveBack gives back memory after the first round of reads, and from then on what
