@@ -304,6 +304,9 @@ func (n *renewal) installWork(past *actions.Past) actions.Step {
 			if err := n.hold(ctx, r); err != nil {
 				return err
 			}
+			if err := n.replacedSince(r); err != nil {
+				return err
+			}
 			if err := n.restore(ctx); err != nil {
 				return err
 			}

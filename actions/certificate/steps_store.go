@@ -43,7 +43,16 @@ func (n *renewal) objectWork() actions.Step {
 			}
 			return holdsSerial(ctx, want)
 		},
-		Undo: func(ctx context.Context, _ *actions.Run) error { return n.objectBack(ctx) },
+		Undo: func(ctx context.Context, r *actions.Run) error {
+			is, err := n.objectSerial(ctx)
+			if err == nil {
+				err = n.ours(r, "Secret "+n.e.rot.Object, is, n.facts[factObject])
+			}
+			if err != nil {
+				return err
+			}
+			return n.objectBack(ctx)
+		},
 		VerifyUndo: func(ctx context.Context, r *actions.Run) (string, error) {
 			seen, err := holdsSerial(ctx, n.facts[factObject])
 			if err != nil || n.where.kind != inNothing {
@@ -100,7 +109,14 @@ func (n *renewal) acmWork() actions.Step {
 		},
 	}
 	if n.acmReturns() {
-		s.Undo = func(ctx context.Context, _ *actions.Run) error {
+		s.Undo = func(ctx context.Context, r *actions.Run) error {
+			is, err := n.acmSerial(ctx)
+			if err == nil {
+				err = n.ours(r, n.e.rot.ACM, is, n.facts[factACM])
+			}
+			if err != nil {
+				return err
+			}
 			chain, key, err := n.oldPair()
 			if err != nil {
 				return changeError("import the old certificate into ACM", err)

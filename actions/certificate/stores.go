@@ -115,7 +115,7 @@ func (n *renewal) objectSerial(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	if key, err := parseKey(is.key); err != nil || !belongs(key, b.leaf) {
-		return "mismatched " + serial(b.leaf), nil
+		return mismatched + serial(b.leaf), nil
 	}
 	return serial(b.leaf), nil
 }
