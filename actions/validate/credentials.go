@@ -30,18 +30,19 @@ type refusal struct {
 	text string
 }
 
-// present makes a try, unless the same was refused a short while ago.
-func (b *keyBook) present(now time.Time, key string, try func() (Verdict, string)) (Verdict, string) {
+// present makes a try, unless the same key was refused a short while ago. What says
+// nothing of the key, as a provider that has trouble of its own, is asked again at once.
+func (b *keyBook) present(now time.Time, key string, try func() (v Verdict, text string, ofKey bool)) (Verdict, string) {
 	b.mu.Lock()
 	old, known := b.refused[key]
 	b.mu.Unlock()
 	if known && now.Sub(old.at) < held {
 		return Refused, fmt.Sprintf("%s (at %s; the same key is not tried again before %s)", old.text, old.at.UTC().Format("15:04:05Z"), old.at.Add(held).UTC().Format("15:04:05Z"))
 	}
-	v, text := try()
+	v, text, ofKey := try()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if v == Refused {
+	if v == Refused && ofKey {
 		if b.refused == nil {
 			b.refused = map[string]refusal{}
 		}
@@ -75,10 +76,15 @@ func (p *Procedure) logins() []target {
 		}
 		t := postgres.Target{ID: estate.ID(c.ID), Name: c.Name, Postgres: *c.Postgres}
 		servers[c.ID] = t
-		add(target{t, c.Postgres.Secret})
-		if c.Postgres.Monitor != "" {
-			t.User = ""
-			add(target{t, c.Postgres.Monitor})
+		for _, s := range append([]string{c.Postgres.Secret, c.Postgres.Monitor}, c.Postgres.Others...) {
+			if s == "" {
+				continue
+			}
+			as := t
+			if s != c.Postgres.Secret {
+				as.User = "" // the user that is configured is the other secret's
+			}
+			add(target{as, s})
 		}
 	}
 	for i := range p.s.Config.Components {
@@ -212,19 +218,20 @@ func (p *Procedure) api(ctx context.Context, a *config.ExternalAPI) (Verdict, st
 	if scheme == "none" {
 		scheme = ""
 	}
-	return p.keys.present(p.now(), a.URL+" "+a.Secret+" "+value.VersionID, func() (Verdict, string) {
+	return p.keys.present(p.now(), a.URL+" "+a.Secret+" "+value.VersionID, func() (Verdict, string, bool) {
 		answer, err := p.s.Read.HTTP(a.CACert).Get(ctx, a.URL, &clients.Credential{Header: cmp.Or(a.Header, "Authorization"), Scheme: scheme, Value: key}, false)
 		if err != nil {
-			return failed(p.s.Read.Failure(err, "ask "+p.s.Read.Text(a.URL, 160)))
+			v, text := failed(p.s.Read.Failure(err, "ask "+p.s.Read.Text(a.URL, 160)))
+			return v, text, false
 		}
 		text := fmt.Sprintf("version %s is answered with %d %s", short(value.VersionID), answer.Code, http.StatusText(answer.Code))
 		switch {
 		case answer.Code >= 200 && answer.Code < 300:
-			return Works, text
+			return Works, text, true
 		case answer.Code == http.StatusTooManyRequests:
-			return Unknown, text + ", which says nothing of the key"
+			return Unknown, text + ", which says nothing of the key", false
 		}
-		return Refused, text
+		return Refused, text, answer.Code == http.StatusUnauthorized || answer.Code == http.StatusForbidden
 	})
 }
 
@@ -234,17 +241,18 @@ func (p *Procedure) provider(ctx context.Context, id string, rule *config.APIKey
 	if err != nil {
 		return failed(err)
 	}
-	return p.keys.present(p.now(), rule.Provider+" "+id+" "+value.VersionID, func() (Verdict, string) {
+	return p.keys.present(p.now(), rule.Provider+" "+id+" "+value.VersionID, func() (Verdict, string, bool) {
 		answer, err := apikey.Try(ctx, p.s, rule, value)
 		switch {
 		case err != nil:
-			return failed(err)
+			v, text := failed(err)
+			return v, text, false
 		case answer.Works:
-			return Works, "version " + short(value.VersionID) + " " + answer.Text
+			return Works, "version " + short(value.VersionID) + " " + answer.Text, true
 		case answer.Refused:
-			return Refused, "version " + short(value.VersionID) + " " + answer.Text
+			return Refused, "version " + short(value.VersionID) + " " + answer.Text, true
 		}
-		return Unknown, "version " + short(value.VersionID) + " " + answer.Text
+		return Unknown, "version " + short(value.VersionID) + " " + answer.Text, false
 	})
 }
 

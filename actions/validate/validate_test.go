@@ -122,7 +122,7 @@ func TestInTheCrisis(t *testing.T) {
 	if !errors.As(err, &f) || text != "" {
 		t.Fatalf("%q %v", text, err)
 	}
-	if !strings.Contains(f.Detail, "7 of 11 work, 4 do not") {
+	if !strings.Contains(f.Detail, "8 of 13 work, 5 do not") {
 		t.Errorf("%v", f)
 	}
 	for name, begins := range map[string]string{
@@ -131,6 +131,8 @@ func TestInTheCrisis(t *testing.T) {
 		"database prod/db/postgres at postgres-primary":   "refused: version ",
 		"database prod/db/postgres at postgres-replica":   "refused: version ",
 		"database prod/db/monitoring at postgres-primary": "works: version ",
+		"database prod/db/analytics at postgres-primary":  "works: version ",
+		"database prod/db/analytics at postgres-replica":  "refused: version ", // it has not replayed the change
 		"health of user-service":                          "refused: it answers 503 FAILED",
 		"health of payment-service":                       "works: it answers 200 HEALTHY, on the current version",
 		"health of analytics-service":                     "refused: it answers 200 DEGRADED, on version ",
@@ -272,5 +274,28 @@ func TestFalling(t *testing.T) {
 		if len(got) != 1 || !strings.Contains(got[0].text, c.want) {
 			t.Errorf("%+v after %+v: %+v, want %q", c.now, c.before, got, c.want)
 		}
+	}
+}
+
+// Only what was said of the key itself is remembered of it.
+func TestTroubleOfAProviderIsNotHeldAgainstTheKey(t *testing.T) {
+	var b keyBook
+	now := time.Now()
+	tries := 0
+	say := func(v Verdict, ofKey bool) func() (Verdict, string, bool) {
+		return func() (Verdict, string, bool) { tries++; return v, "said", ofKey }
+	}
+	if v, _ := b.present(now, "a", say(Refused, false)); v != Refused {
+		t.Errorf("it is %s", v)
+	}
+	if v, _ := b.present(now, "a", say(Works, true)); v != Works || tries != 2 {
+		t.Errorf("it is %s after %d tries", v, tries)
+	}
+	b.present(now, "a", say(Refused, true))
+	if v, text := b.present(now.Add(time.Minute), "a", say(Works, true)); v != Refused || tries != 3 || !strings.Contains(text, "not tried again before") {
+		t.Errorf("it is %s after %d tries: %s", v, tries, text)
+	}
+	if v, _ := b.present(now.Add(held), "a", say(Works, true)); v != Works {
+		t.Errorf("it is %s", v)
 	}
 }
