@@ -35,6 +35,7 @@ func outsets() []outset {
 		{"rotate", shape{copies: true, replica: true, schedule: true}, rotate()},
 		{"rotate in Vault", shape{kv: true}, rotate()},
 		{"rotate by the superuser", shape{ended: true, secret: "{ emergency: prod/db/root, valid_for: 336h }"}, rotate()},
+		{"rotate by AWSPREVIOUS", shape{database: oldest, replica: true}, rotate()},
 		{"alternate", shape{secret: "{ strategy: alternating, admin: prod/db/keeper }"}, rotate()},
 		{"recover a", shape{pending: stuck, database: stuck}, recovering()},
 		{"recover b", shape{pending: stuck, schedule: true}, recovering()},

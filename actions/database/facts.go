@@ -20,6 +20,7 @@ type facts struct {
 	old      string   // the role of the version that is current before
 	by       string   // who sets it: bySelf+version, byAdmin, byEmergency
 	until    string   // VALID UNTIL that is set with it; empty to leave it alone
+	shut     bool     // the version that is current did not log in before
 	wasUntil string   // VALID UNTIL before; empty for no end
 	cancel   bool     // the scheduled rotation is cancelled first
 	create   bool     // the other user is made
@@ -48,6 +49,7 @@ const (
 	factOld      = "old_user"
 	factBy       = "by"
 	factUntil    = "valid_until"
+	factLocked   = "locked_out"
 	factWas      = "valid_until_before"
 	factCancel   = "cancel"
 	factCreate   = "create"
@@ -64,7 +66,7 @@ func (f *facts) save() map[string]string {
 		factUser: f.user, factOld: f.old, factBy: f.by, factUntil: f.until, factWas: f.wasUntil,
 		factPaused: strings.Join(f.paused, " "),
 	}
-	for name, on := range map[string]bool{factDrop: f.drop, factFill: f.fill, factCancel: f.cancel, factCreate: f.create} {
+	for name, on := range map[string]bool{factLocked: f.shut, factDrop: f.drop, factFill: f.fill, factCancel: f.cancel, factCreate: f.create} {
 		if on {
 			out[name] = "yes"
 		}
@@ -80,7 +82,7 @@ func load(m map[string]string, copies int) *facts {
 	f := &facts{
 		form: m[factForm], base: m[factBase], previous: m[factPrevious], token: m[factToken], claim: m[factClaim],
 		user: m[factUser], old: m[factOld], by: m[factBy], until: m[factUntil], wasUntil: m[factWas],
-		drop: m[factDrop] != "", fill: m[factFill] != "", cancel: m[factCancel] != "", create: m[factCreate] != "",
+		shut: m[factLocked] != "", drop: m[factDrop] != "", fill: m[factFill] != "", cancel: m[factCancel] != "", create: m[factCreate] != "",
 		paused: strings.Fields(m[factPaused]), held: make([]string, copies),
 	}
 	for i := range f.held {

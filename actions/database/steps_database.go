@@ -204,10 +204,35 @@ func (r *rotation) verifyUnset(ctx context.Context, run *actions.Run) (string, e
 	if err != nil {
 		return "", err
 	}
+	if r.shut {
+		if as, found, err := r.asBefore(ctx, c); err != nil || as {
+			return found, err
+		}
+	}
 	if _, err := r.waitReplicas(ctx, run, c); err != nil {
 		return "", err
 	}
 	return r.everywhere(ctx, run, c, "the earlier password")
+}
+
+// asBefore reports whether the primary still takes neither the earlier password, which
+// did not log in before the run, nor the new one: then nothing was set.
+func (r *rotation) asBefore(ctx context.Context, earlier postgres.Credential) (bool, string, error) {
+	if a := r.book.Try(ctx, r.systems, r.primary, earlier); !a.Wrong() {
+		return false, "", nil // it is let in by now, or the primary does not say
+	}
+	c, err := r.read(ctx, r.token)
+	var empty *store.Empty
+	switch {
+	case errors.As(err, &empty):
+	case err != nil:
+		return false, "", err
+	default:
+		if a := r.book.Try(ctx, r.systems, r.primary, c); !a.Wrong() {
+			return false, "", a.Err
+		}
+	}
+	return true, "the primary takes neither the earlier nor the new password, as before the run", nil
 }
 
 // replayStep waits until the replicas know the new password.

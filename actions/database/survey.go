@@ -141,6 +141,7 @@ func (s *survey) who(ctx context.Context, f *facts) error {
 		case s.tryPrevious(ctx):
 			f.by = bySelf + s.state.Previous
 		}
+		f.shut = f.by != bySelf+s.state.Current
 	} else if s.db.Admin == "" && s.db.Emergency == "" {
 		return &actions.Refusal{What: "alternating users for " + s.place.Name(), Why: "no administrator is configured who may make and change them", Next: "set rotation.database.admin"}
 	}
