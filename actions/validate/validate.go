@@ -12,6 +12,7 @@ import (
 	"warroom/actions"
 	"warroom/actions/postgres"
 	"warroom/internal/estate"
+	"warroom/internal/incident"
 	"warroom/internal/plan"
 )
 
@@ -24,7 +25,7 @@ const Everything = "everything"
 // FactPrefix begins the names of the facts that a run leaves: what was tried follows,
 // as the parts of its step are named. The value begins with one of the Verdict words
 // and a colon.
-const FactPrefix = "validated "
+const FactPrefix = incident.ValidatedFact
 
 // Verdict is what came of trying one thing.
 type Verdict string

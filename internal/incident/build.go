@@ -24,7 +24,7 @@ func NewBoard(s *State, rb *runbook.Runbook, f diagnosis.Findings, now time.Time
 	now = utc(now)
 	b := &Board{Runbook: rb, Findings: f, Now: now}
 	if s.IsDeclared() {
-		b.State = s
+		b.State, b.Findings = s, withRuns(f, s, now)
 		end := now
 		if !s.Closed.IsZero() {
 			end = s.Closed
