@@ -274,6 +274,7 @@ func (s *survey) compose() (*actions.Prepared, error) {
 	out := &actions.Prepared{Plan: plan.Plan{Title: "Recover: everything that is clear, in order", Facts: map[string]string{}}}
 	var requests []described
 	for _, p := range s.parts {
+		p.told = p.request.Procedure == nameValidate && len(s.left) > 0
 		p.embed(out)
 		requests = append(requests, described{p.request.Procedure, p.request.Target, p.request.Options})
 	}
