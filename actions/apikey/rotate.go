@@ -108,6 +108,7 @@ type work struct {
 	// unproved is whether the person accepts a typed key that could not be tried.
 	unproved bool
 	retaken  bool // an earlier attempt at the first step may have made a key
+	served   bool // the run that is taken up may have handed the new key out
 }
 
 // Prepare makes the plan.
@@ -121,7 +122,7 @@ func (p *rotation) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepa
 	}
 	w := &work{subject: s, way: p.way, tries: patienceOf(p.way, ask.Options)}
 	if ask.Past != nil {
-		return w.again(ask)
+		return w.again(ctx, ask)
 	}
 	return w.first(ctx, ask)
 }
@@ -130,10 +131,20 @@ func (p *rotation) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepa
 func (w *work) typed() bool { return w.way != byBackup && w.rule.Create == nil }
 
 // again prepares a run that is taken up: everything follows from its facts.
-func (w *work) again(ask actions.Ask) (*actions.Prepared, error) {
+func (w *work) again(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
 	w.facts = maps.Clone(ask.Past.Facts)
 	if ask.Past.Plan == nil || w.facts[factFrom+w.target] == "" || w.facts[factToken+w.target] == "" {
 		return nil, &actions.Refusal{What: "taking up the rotation of " + w.target, Why: "its journal does not say which versions it is about", Next: "abandon it and plan again"}
+	}
+	if ask.Mode == plan.Back {
+		if err := w.since(ctx); err != nil {
+			return nil, err
+		}
+	}
+	switch ask.Past.Steps[stepPromote] {
+	case "", plan.Waiting:
+	default:
+		w.served = true
 	}
 	out := plan.Plan{Title: ask.Past.Plan.Title, Why: ask.Past.Plan.Why, Facts: w.facts, Affected: ask.Past.Plan.Affected, Measures: ask.Past.Plan.Measures, NeedsReason: ask.Past.Plan.NeedsReason}
 	settled := ask.Past.Steps[stepKey] == plan.Done || ask.Past.Steps[stepKey] == plan.Skipped
@@ -155,6 +166,31 @@ func (w *work) again(ask actions.Ask) (*actions.Prepared, error) {
 		}
 	}
 	return w.prepared(out), nil
+}
+
+// since refuses to take a run back once somebody has rotated the key after it: the older
+// one may be ended by now.
+func (w *work) since(ctx context.Context) error {
+	states, err := w.looks(ctx)
+	if err != nil {
+		return err
+	}
+	for i, m := range w.members {
+		if states[i].Current == w.facts[factToken+m.name] {
+			continue
+		}
+		back, err := m.place.Restored(ctx, states[i], w.facts[factFrom+m.name])
+		if err != nil {
+			return err
+		}
+		if !back {
+			return &actions.Refusal{
+				What: "taking back the rotation of " + m.name, Why: "version " + store.Short(states[i].Current) + " is current, which is neither that of before nor that of this run: somebody has rotated it since",
+				Next: "see that the current key works (validate), and abandon this run; a key of it that is left is ended by revoke-api-key with key=ID",
+			}
+		}
+	}
+	return nil
 }
 
 // blind reports whether a key that a lost call made can neither be had again nor be

@@ -189,9 +189,16 @@ func (w *work) settled(ctx context.Context, _ *actions.Run) (plan.Effect, string
 // back puts back what copies held.
 func (w *work) back(ctx context.Context, r *actions.Run, all []copied) error {
 	for _, c := range all {
-		f, err := w.fields(ctx, c, w.facts[factFrom+c.member.name])
+		fresh, err := w.fields(ctx, c, w.facts[factToken+c.member.name])
+		ours := false
 		if err == nil {
-			err = c.Back(ctx, w.facts[c.fact()], f)
+			ours, err = c.Same(ctx, fresh)
+		}
+		if err == nil && ours { // what somebody else has put there since is theirs
+			var f store.Fields
+			if f, err = w.fields(ctx, c, w.facts[factFrom+c.member.name]); err == nil {
+				err = c.Back(ctx, w.facts[c.fact()], f)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("put back the copy %s: %w", c.Copy.Name(), err)

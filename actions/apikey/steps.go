@@ -405,7 +405,7 @@ func (w *work) endNew(ctx context.Context, r *actions.Run, h held, read bool) er
 	case w.rule.Revoke == nil:
 		return left("warroom.yaml has no call that ends a key: end " + w.facts[factName] + " in the provider's console")
 	}
-	if r.Fact(factServed) != "" {
+	if w.served || r.Fact(factServed) != "" {
 		states, err := w.looks(ctx)
 		if err != nil {
 			return err

@@ -261,3 +261,30 @@ func TestAKeyTypedAsItsIDIsRefused(t *testing.T) {
 	}
 	w.clean(got)
 }
+
+// What was rotated after a run is not rolled back over, neither in the store nor in its
+// copies.
+func TestARotationAfterARunIsNotRolledBackOver(t *testing.T) {
+	w := newWorld(t, shape{copies: true})
+	e := w.engine()
+	w.calls.fault = failing("secretsmanager:UntagResource", timeout{})
+	failed := w.must(e, plan.RunFailed, rotate(), nil)
+	w.calls.reborn()
+	first := w.key("AWSCURRENT", target)
+	if first == oldKey || w.copied() != first {
+		t.Fatal("the first one was not handed out")
+	}
+	w.provider.Revoke(oldKey) // what a roll-back would hand out again
+	w.must(e, plan.RunDone, rotate(), nil)
+	second := w.key("AWSCURRENT", target)
+	if second == first || w.copied() != second {
+		t.Fatal("the second one was not handed out")
+	}
+	_, err := w.do(e, plan.Request{Mode: plan.Back, Of: failed.Run}, nil)
+	if err == nil || !strings.Contains(err.Error(), "somebody has rotated it since") {
+		t.Errorf("rolled back all the same: %v", err)
+	}
+	if w.key("AWSCURRENT", target) != second || w.copied() != second {
+		t.Error("the newer key is not handed out any more")
+	}
+}
