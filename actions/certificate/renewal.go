@@ -167,6 +167,16 @@ func (n *renewal) recall(facts map[string]string) error {
 		return &estate.Failure{Kind: estate.Broken, Doing: "take up the renewal of " + n.e.id, Detail: "the journal lacks what the run knew", Next: "abandon it, and go on by hand from the back-up beside the certificate"}
 	}
 	n.where = place{w.Kind, w.Cert, w.Key, w.Link, w.To, w.Base}
+	base, err := n.baseOf(w.Kind)
+	if err == nil {
+		err = n.trusted(base)
+	}
+	if err != nil {
+		return &estate.Failure{
+			Kind: estate.Broken, Doing: "take up the renewal of " + n.e.id, Detail: clients.Strip(err.Error(), clients.DetailLimit),
+			Next: "see who changed the journal or warroom.yaml since; else abandon it, and go on by hand from the back-up beside the certificate",
+		}
+	}
 	return nil
 }
 
