@@ -393,10 +393,18 @@ func (m *mechanism) look(ctx context.Context, names []string, on bool) (plan.Eff
 		return plan.Unclear, found, err
 	case right == len(names):
 		return plan.Took, found, nil
-	case right == 0:
+	case right > 0:
+		return plan.Partly, found, nil
+	}
+	// A tag that was set, or is left, is part of it too.
+	before, _, err := m.count(ctx, names, !on)
+	switch {
+	case err != nil:
+		return plan.Unclear, found, err
+	case before == len(names):
 		return plan.NotDone, found, nil
 	}
-	return plan.Partly, found, nil
+	return plan.Partly, found + "; others are on their way", nil
 }
 
 func (m *mechanism) verify(ctx context.Context, names []string, on bool) (string, error) {
