@@ -91,6 +91,9 @@ func (p *rotate) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepare
 	if ask.Past != nil {
 		return e.again(ctx, s, ask)
 	}
+	if err := store.Replicated(e.place.Name(), s.state); err != nil {
+		return nil, err
+	}
 	switch {
 	case s.state.Done != "" && (s.state.Claim != "" || s.state.Holder != ""):
 		return nil, &actions.Refusal{

@@ -121,10 +121,33 @@ func (p *awsPlace) Look(ctx context.Context) (State, error) {
 			s.Holder = p.systems.Read.Text(aws.ToString(t.Value), 256)
 		}
 	}
+	if home := aws.ToString(out.PrimaryRegion); home != "" && home != regionOf(s.Exact) {
+		s.KeptIn = p.systems.Read.Text(home, 40)
+	}
 	if s.Current == "" {
 		return s, &estate.Failure{Kind: estate.BadSecret, Doing: "look at secret " + p.name, Detail: "no version carries AWSCURRENT", Next: "store a value first"}
 	}
 	return s, nil
+}
+
+// regionOf is the region of an ARN.
+func regionOf(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 3 {
+		return parts[3]
+	}
+	return ""
+}
+
+// Replicated refuses a change of a secret that Secrets Manager replicates from another
+// region: it takes none here, and would say so only once the database has changed.
+func Replicated(name string, s State) error {
+	if s.KeptIn == "" {
+		return nil
+	}
+	return &actions.Refusal{
+		What: "a change of " + name, Why: "it is a replica, which Secrets Manager itself keeps as the secret in " + s.KeptIn + " is",
+		Next: "change that one, and take the replica out of copies and rotations in warroom.yaml",
+	}
 }
 
 func (p *awsPlace) Read(ctx context.Context, version string) (clients.Value, error) {

@@ -115,6 +115,9 @@ func (c *awsCopy) Calls() []string {
 
 func (c *awsCopy) Look(ctx context.Context) (string, error) {
 	s, err := c.awsPlace.Look(ctx)
+	if err == nil {
+		err = Replicated(c.name, s)
+	}
 	return s.Current, err
 }
 

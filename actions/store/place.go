@@ -64,6 +64,9 @@ type State struct {
 	Created  time.Time
 	Changed  time.Time
 	Schedule Schedule
+	// KeptIn is the region in which the secret is written, where this is a replica that
+	// Secrets Manager keeps by itself: it can only be read here. Empty for any other.
+	KeptIn string
 }
 
 // Schedule is the rotation that a platform does by itself.
