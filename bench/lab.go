@@ -14,13 +14,11 @@ const labVariable = "WARROOM_LAB"
 
 // labDescription is what is used of the lab's description.
 type labDescription struct {
-	Primary struct {
-		Host              string `json:"host"`
-		Port              int    `json:"port"`
-		Superuser         string `json:"superuser"`
-		SuperuserPassword string `json:"superuser_password"`
-		CAFile            string `json:"ca_file"`
-	} `json:"postgres_primary"`
+	Primary    pgServer `json:"postgres_primary"`
+	Replica    pgServer `json:"postgres_replica"`
+	Kubernetes struct {
+		Kubeconfig string `json:"kubeconfig"`
+	} `json:"kubernetes"`
 	Moto struct {
 		Endpoint string `json:"endpoint"`
 	} `json:"moto"`
@@ -42,6 +40,16 @@ type labDescription struct {
 	AWS      string `json:"aws_cli"`
 	OpenSSL  string `json:"openssl"`
 	VaultCLI string `json:"vault_cli"`
+	Kubectl  string `json:"kubectl"`
+}
+
+// pgServer is a PostgreSQL server of the lab.
+type pgServer struct {
+	Host              string `json:"host"`
+	Port              int    `json:"port"`
+	Superuser         string `json:"superuser"`
+	SuperuserPassword string `json:"superuser_password"`
+	CAFile            string `json:"ca_file"`
 }
 
 // errNoLab says that what needs real servers cannot be measured.

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -43,8 +44,9 @@ type options struct {
 func main() {
 	// The estate's servers are this program again, in a process of their own, so
 	// that what they do is not in the figures.
-	if len(os.Args) == 2 && os.Args[1] == serveArgument {
-		if err := serve(os.Stdin, os.Stdout); err != nil {
+	serving := map[string]func(io.Reader, io.Writer) error{serveArgument: serve, storeArgument: serveStore}
+	if len(os.Args) == 2 && serving[os.Args[1]] != nil {
+		if err := serving[os.Args[1]](os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -96,6 +98,7 @@ var parts = []struct {
 	{"far", (*bench).far},
 	{"one", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 1, 20) }},
 	{"hundred", func(b *bench, ctx context.Context) ([]figure, error) { return b.compared(ctx, 100, 100) }},
+	{"recover", (*bench).recovered},
 }
 
 func partNames() []string {
