@@ -21,11 +21,12 @@ import (
 )
 
 // Requests a second and burst of one Kubernetes client. client-go's own 5 and 10
-// make a first look at a cluster take minutes; the API server's priority and
-// fairness is what protects it.
+// make a first look at a cluster take minutes, and a recovery reads each of a
+// hundred copies several times; the burst is kubectl's own. The API server's
+// priority and fairness is what protects it.
 const (
-	kubernetesQPS   = 50
-	kubernetesBurst = 100
+	kubernetesQPS   = 100
+	kubernetesBurst = 300
 )
 
 // An HTTP/2 connection on which nothing came for kubernetesIdle seconds is asked
