@@ -184,7 +184,9 @@ func (j *job) watch(ctx context.Context, t teller, c *cluster, m *member, before
 			if w.progress == "ProgressDeadlineExceeded" && w.observed >= w.generation && !w.progressAt.Equal(before) {
 				return "", j.stuck(ctx, c, m, w, "its rollout exceeded its own deadline: "+j.p.s.Read.Text(w.progressing, 160))
 			}
-			pods, err := j.lens.pods(ctx, c, m, w, asOf)
+			// Pods only tell why it takes long: a list of them, which is the largest thing
+			// that is read, may be a moment old.
+			pods, err := j.lens.pods(ctx, c, m, w, time.Now().Add(-8*j.p.pace))
 			if err == nil {
 				why, fatal := j.sick(pods)
 				if fatal {
