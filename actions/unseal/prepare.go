@@ -3,6 +3,7 @@ package unseal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"warroom/actions"
@@ -34,7 +35,7 @@ func (p *Procedure) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prep
 	}
 	cluster := c.Vault.Cluster
 	if ask.Past != nil {
-		return p.again(c, ask.Past)
+		return p.again(ctx, c, ask.Past)
 	}
 	addresses, from, err := p.addresses(ctx, cluster)
 	if err != nil {
@@ -95,12 +96,24 @@ func (p *Procedure) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prep
 	return out, nil
 }
 
-// again makes the steps of an earlier plan anew, whatever the nodes say by now.
-func (p *Procedure) again(c *config.Component, past *actions.Past) (*actions.Prepared, error) {
+// again makes the steps of an earlier plan anew, whatever the nodes say by now. A
+// journal is a file that others may have written: shares go to no address because it
+// says so.
+func (p *Procedure) again(ctx context.Context, c *config.Component, past *actions.Past) (*actions.Prepared, error) {
+	known, err := p.known(ctx, c.Vault.Cluster)
+	if err != nil {
+		return nil, err
+	}
 	var threshold int
 	_, _ = fmt.Sscan(past.Facts[factThreshold], &threshold)
 	m := p.maker(c, clients.VaultSealStatus{Type: past.Facts[factSeal], Threshold: threshold})
 	for address := range strings.FieldsSeq(past.Facts[factNodes]) {
+		if !slices.Contains(known, address) {
+			return nil, &actions.Refusal{
+				What: "taking up the unsealing of " + c.ID, Why: "neither warroom.yaml nor the cluster itself names " + p.systems.Read.Text(address, 120) + " as a node, as the journal does",
+				Next: "abandon that run, and plan unseal again: shares that a node has taken still count there",
+			}
+		}
 		n, err := p.at(c.Vault.Cluster, address)
 		if err != nil {
 			return nil, err
@@ -108,6 +121,24 @@ func (p *Procedure) again(c *config.Component, past *actions.Past) (*actions.Pre
 		m.nodes = append(m.nodes, n)
 	}
 	return m.prepared(), nil
+}
+
+// known are the addresses to which shares may go: those of addresses, and the one that
+// everybody uses.
+func (p *Procedure) known(ctx context.Context, cluster string) ([]string, error) {
+	out, _, err := p.addresses(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	vault, err := p.systems.Read.Vault(cluster)
+	if err != nil {
+		return nil, err
+	}
+	client, err := vault.Client()
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(out), client.Address()), nil
 }
 
 // look asks every node how it is sealed.
