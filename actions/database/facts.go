@@ -1,6 +1,7 @@
 package database
 
 import (
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type facts struct {
 	create   bool     // the other user is made
 	paused   []string // replicas whose replay is paused, and that are left behind
 	held     []string // what each copy held, in their order
+	out      []int    // copies that could not be looked at and are left as they are
 	promoted bool     // the run that is taken up may have made its version current; no fact of a plan
 }
 
@@ -55,6 +57,7 @@ const (
 	factCreate   = "create"
 	factPaused   = "paused"
 	factCopy     = "copy." // and its number
+	factOut      = "copies_left"
 )
 
 // same reports whether old and new password are those of one role.
@@ -71,6 +74,7 @@ func (f *facts) save() map[string]string {
 			out[name] = "yes"
 		}
 	}
+	out[factOut] = strings.Trim(fmt.Sprint(f.out), "[]")
 	for i, held := range f.held {
 		out[factCopy+strconv.Itoa(i)] = held
 	}
@@ -87,6 +91,11 @@ func load(m map[string]string, copies int) *facts {
 	}
 	for i := range f.held {
 		f.held[i] = m[factCopy+strconv.Itoa(i)]
+	}
+	for word := range strings.FieldsSeq(m[factOut]) {
+		if i, err := strconv.Atoi(word); err == nil {
+			f.out = append(f.out, i)
+		}
 	}
 	return f
 }

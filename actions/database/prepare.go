@@ -10,6 +10,7 @@ import (
 	"warroom/actions/postgres"
 	"warroom/actions/store"
 	"warroom/internal/config"
+	"warroom/internal/incident"
 	"warroom/internal/plan"
 )
 
@@ -150,6 +151,9 @@ func (e *estateOf) again(ctx context.Context, s *survey, ask actions.Ask) (*acti
 		return nil, &actions.Refusal{What: "taking up the earlier run on " + e.place.Name(), Why: "its facts are not complete", Next: "abandon it, and plan recover-pending"}
 	}
 	s.warn, s.reason = past.Plan.Warnings, past.Plan.NeedsReason
+	if err := s.recalled(ctx, f); err != nil {
+		return nil, err
+	}
 	for _, c := range e.copied {
 		_, _ = c.Look(ctx) // for what its calls are now; its step looks again, and says what is wrong
 	}
@@ -171,7 +175,7 @@ func (e *estateOf) prepared(s *survey, f *facts, title, why string) *actions.Pre
 	before.Current = f.base
 	out := &actions.Prepared{
 		Plan: plan.Plan{
-			Title: title, Why: why, Facts: f.save(), Affected: e.affected(), NeedsReason: s.reason, Warnings: slices.Clone(s.warn),
+			Title: title, Why: why, Facts: f.save(), Affected: e.affected(f), NeedsReason: s.reason, Warnings: slices.Clone(s.warn),
 		},
 		Close: r.close,
 	}
@@ -179,6 +183,11 @@ func (e *estateOf) prepared(s *survey, f *facts, title, why string) *actions.Pre
 	if f.cancel {
 		p.Measures = append(p.Measures, plan.Measure{Step: stepCancel, Kind: measureKind, What: measureOf(e.place)})
 		p.Warnings = warned(p.Warnings, plan.Warning{ID: "schedule", Text: "The scheduled rotation is cancelled, so that it does not rotate at the same time. Resuming it (resume-rotation " + e.place.Name() + ") stays open."})
+	}
+	for _, i := range f.out {
+		if !f.drop && i < len(e.copied) {
+			p.Measures = append(p.Measures, plan.Measure{Step: stepPromote, Kind: string(incident.MeasureOther), What: e.copied[i].Name() + " is behind: give it the current value of " + e.place.Name()})
+		}
 	}
 	if e.db.PlainText != "" && !f.drop && f.form != formA {
 		p.Warnings = warned(p.Warnings, plan.Warning{ID: "plain-text", Accept: true, Text: "The server is sent the password itself and not a verifier, and may log it: " + e.db.PlainText})
@@ -230,13 +239,17 @@ func observed(name string, s store.State, live []plan.Observed) []plan.Observed 
 }
 
 // affected is who uses the secret.
-func (e *estateOf) affected() []plan.Affected {
+func (e *estateOf) affected(f *facts) []plan.Affected {
 	out := Affected(e.systems.Config, e.place.Name(), "its open connections stay; a new one needs the new password: it must take it up, by a restart where it does not by itself")
 	for _, p := range e.poolers {
 		out = append(out, plan.Affected{Name: "pooler " + p.Name, How: "reads its users again, and connects anew as connections come free"})
 	}
-	for _, c := range e.copied {
-		out = append(out, plan.Affected{Name: c.Name(), How: "gets the new password"})
+	for i, c := range e.copied {
+		how := "gets the new password"
+		if slices.Contains(f.out, i) {
+			how = "keeps the earlier password: it cannot be looked at"
+		}
+		out = append(out, plan.Affected{Name: c.Name(), How: how})
 	}
 	return out
 }

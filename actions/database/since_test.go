@@ -83,7 +83,8 @@ func (a around) Around(_ context.Context, c clients.Call, do func() error) error
 // console is one console with an incident of its own.
 type console struct {
 	*actions.Engine
-	p *practice
+	p   *practice
+	log *notes
 
 	mu    sync.Mutex
 	calls []string                               // that changed something
@@ -93,7 +94,7 @@ type console struct {
 func (p *practice) console(operator string) *console {
 	p.t.Helper()
 	systems := actions.Systems{Config: p.cfg, Read: clients.New(p.cfg), Act: clients.NewActing(p.cfg), Holder: operator + "@war"}
-	c := &console{p: p}
+	c := &console{p: p, log: &notes{}}
 	c.Engine = actions.New(actions.Options{Procedures: Procedures(systems), Systems: systems, Environment: "production", Operator: operator, Host: "war", PID: os.Getpid(),
 		Around: around(func(call clients.Call, do func() error) error {
 			c.mu.Lock()
@@ -107,15 +108,14 @@ func (p *practice) console(operator string) *console {
 			}
 			return do()
 		})})
-	log := &notes{}
 	declared, err := incident.Declare(operator, incident.Declared{ID: "2026-11-23-1", Severity: "SEV1", Summary: "database", Started: time.Now(), Environment: "production", Roles: map[incident.Role]string{incident.Commander: operator}}, time.Now())
 	if err == nil {
-		err = log.Record(p.t.Context(), declared)
+		err = c.log.Record(p.t.Context(), declared)
 	}
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c.Attach(log, filepath.Join(p.t.TempDir(), "recovery.log"))
+	c.Attach(c.log, filepath.Join(p.t.TempDir(), "recovery.log"))
 	if _, err := c.Arm(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
@@ -239,4 +239,34 @@ func TestARotationWithoutAnEndBarsTheNext(t *testing.T) {
 	second.do(plan.RunDone, plan.Request{Procedure: RecoverName, Target: analytics})
 	second.do(plan.RunDone, plan.Request{Procedure: RotateName, Target: analytics})
 	p.current("in the end")
+}
+
+// A copy whose system is down does not keep anybody from rotating: it is left as it is,
+// once that is accepted, and stays an open item.
+func TestACopyThatDoesNotAnswerIsLeftOpen(t *testing.T) {
+	p := newPractice(t)
+	p.cfg.Vaults = append(p.cfg.Vaults, config.VaultCluster{Name: "down", Address: "https://127.0.0.1:1"})
+	_, stored, err := store.Open(actions.Systems{Config: p.cfg}, analytics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored.Rotation.Copies = append(stored.Rotation.Copies, config.Copy{Cluster: "down", Path: "secret/prod/db"})
+	c := p.console("anna")
+	ask := plan.Request{Procedure: RotateName, Target: analytics}
+	got, err := c.Plan(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(got.Warnings, func(w plan.Warning) bool { return w.Accept && strings.HasPrefix(w.ID, "copy-left:") }) {
+		t.Errorf("the warnings are %+v", got.Warnings)
+	}
+	c.do(plan.RunDone, ask)
+	p.current("with a copy that is behind,")
+	open := false
+	for _, m := range c.log.Case().State.Measures {
+		open = open || m.Ended.IsZero() && strings.Contains(m.What, "in Vault down is behind")
+	}
+	if !open {
+		t.Errorf("the open items are %+v", c.log.Case().State.Measures)
+	}
 }

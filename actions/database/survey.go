@@ -297,12 +297,22 @@ func (s *survey) lookAtReplicas(ctx context.Context, f *facts) {
 
 // lookAtCopies notes what the copies hold, so that they can be put back.
 func (s *survey) lookAtCopies(ctx context.Context, f *facts) error {
-	for _, c := range s.copied {
+	for i, c := range s.copied {
 		held, err := c.Look(ctx)
-		if err != nil {
+		var no *actions.Refusal
+		if err != nil && (ctx.Err() != nil || errors.As(err, &no)) {
 			return err
 		}
 		f.held = append(f.held, held)
+		if err != nil {
+			// Who rotates in an emergency is not kept from it by a region or a cluster that
+			// is down.
+			f.out = append(f.out, i)
+			s.live = append(s.live, plan.Observed{Name: c.Name(), Value: "could not be looked at", Live: true})
+			s.warn = append(s.warn, plan.Warning{ID: "copy-left:" + c.Name(), Accept: true, Text: fmt.Sprintf("%s cannot be looked at and is left as it is: who reads it there gets the earlier password, which no longer works. Plan again once it answers, or update it by hand afterwards. (%s)",
+				c.Name(), s.systems.Read.Text(err.Error(), 300))})
+			continue
+		}
 		if text := store.Caution(c); text != "" {
 			s.warn = append(s.warn, plan.Warning{ID: "interval:" + c.Name(), Text: text})
 		}
