@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +23,7 @@ type numbered struct {
 func (r *rotation) copiesOf(follow bool) []numbered {
 	var out []numbered
 	for i, c := range r.copied {
-		if c.Follows() == follow && !slices.Contains(r.out, i) {
+		if c.Follows() == follow {
 			out = append(out, numbered{c, i})
 		}
 	}
@@ -253,7 +252,7 @@ func (r *rotation) poolersStep() part {
 					if p.UserList == "" {
 						continue
 					}
-					ok, err := p.HasLine(c.User, c.Password)
+					ok, err := p.HasLine(c.User, r.otherOf(c.User), c.Password)
 					if err == nil && !ok {
 						err = fmt.Errorf("read %s: the line of %s is not the new one; resume the run", p.UserList, c.User)
 					}
@@ -267,6 +266,14 @@ func (r *rotation) poolersStep() part {
 	}
 }
 
+// otherOf is the other of two users that alternate; the same where there is one.
+func (r *rotation) otherOf(user string) string {
+	if user == r.user {
+		return r.old
+	}
+	return r.user
+}
+
 // reload gives the poolers a password, and has them read it.
 func (r *rotation) reload(ctx context.Context, run *actions.Run, c postgres.Credential) error {
 	for _, p := range r.poolers {
@@ -275,7 +282,7 @@ func (r *rotation) reload(ctx context.Context, run *actions.Run, c postgres.Cred
 			return err
 		}
 		if p.UserList != "" {
-			if err := p.SetLine(ctx, c.User, c.Password); err != nil {
+			if err := p.SetLine(ctx, c.User, r.otherOf(c.User), c.Password); err != nil {
 				return err
 			}
 		}

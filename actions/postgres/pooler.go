@@ -47,18 +47,25 @@ func (p Pooler) Reload(ctx context.Context, systems actions.Systems, admin Crede
 	return nil
 }
 
-// HasLine reports whether the pooler's list of users holds what a password makes.
-func (p Pooler) HasLine(user string, password estate.Secret) (bool, error) {
+// HasLine reports whether the pooler's list of users holds what a password makes, as
+// far as SetLine would have put it there.
+func (p Pooler) HasLine(user, other string, password estate.Secret) (bool, error) {
 	text, _, err := p.read()
 	if err != nil {
 		return false, err
 	}
+	return !listed(text, user, other) || strings.Contains(text, withLine(text, user, password.Reveal())), nil
+}
+
+// listed reports whether a user belongs into a list: it, or the other of two that
+// alternate, has a line there.
+func listed(text, user, other string) bool {
 	for line := range strings.SplitSeq(text, "\n") {
-		if name, value, ok := userLine(line); ok && name == user {
-			return value == password.Reveal(), nil
+		if name, _, ok := userLine(line); ok && (name == user || name == other) {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 func (p Pooler) read() (string, os.FileInfo, error) {
@@ -76,14 +83,18 @@ func (p Pooler) read() (string, os.FileInfo, error) {
 	return string(text), info, nil
 }
 
-// SetLine replaces the user's line in the pooler's list of users, or adds it. The
-// file is replaced as a whole or not at all, with the mode and owner that it had. The
-// password stands in it as pgbouncer needs it to log in with SCRAM.
-func (p Pooler) SetLine(ctx context.Context, user string, password estate.Secret) error {
+// SetLine replaces the user's line in the pooler's list of users, or adds it beside
+// that of the other of two that alternate. A list that has neither is left alone: the
+// pooler learns of the user by auth_query then, and pgbouncer 1.18 ends with a fatal
+// error when a user whom it knows by a query turns up in its list.
+//
+// The file is replaced as a whole or not at all, with the mode and owner that it had.
+// The password stands in it as pgbouncer needs it to log in with SCRAM.
+func (p Pooler) SetLine(ctx context.Context, user, other string, password estate.Secret) error {
 	call := clients.Call{System: "file", Name: "replace " + p.UserList, Changes: true}
 	return clients.Around(ctx, call, func() error {
 		text, info, err := p.read()
-		if err != nil {
+		if err != nil || !listed(text, user, other) {
 			return err
 		}
 		if err := replaceFile(p.UserList, withLine(text, user, password.Reveal()), info); err != nil {
