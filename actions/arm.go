@@ -14,7 +14,8 @@ import (
 type arming struct {
 	on    bool
 	since time.Time
-	until time.Time // moves with every touch, and with the end of a run
+	until time.Time     // moves with every touch, and with the end of a run
+	most  time.Duration // until, as the engine's age
 	who   []plan.Identity
 	why   string
 	timer *time.Timer
@@ -48,7 +49,7 @@ func (e *Engine) armingNow() plan.Arming {
 // armed reports whether changes can be begun now: idle time ends them even before the
 // timer does, as on a machine that slept. e.mu is held.
 func (e *Engine) armed() bool {
-	return e.arm.on && e.log != nil && (e.active() > 0 || e.now().Before(e.arm.until))
+	return e.arm.on && e.log != nil && (e.active() > 0 || e.now().Before(e.arm.until) && e.age() < e.arm.most)
 }
 
 // Arm makes changes possible: until it is taken back, or nobody does anything for the
@@ -80,7 +81,8 @@ func (e *Engine) Arm(ctx context.Context) (plan.Arming, error) {
 		return plan.Arming{}, &Refusal{What: armWhat, Why: "the incident was left meanwhile", Next: "open one and arm again"}
 	}
 	a := &e.arm
-	a.on, a.since, a.until, a.who, a.why = true, now, now.Add(e.o.Idle), who, ""
+	a.on, a.since, a.who, a.why = true, now, who, ""
+	e.touch()
 	a.turn++
 	e.watch(e.o.Idle)
 	e.news()
@@ -115,7 +117,7 @@ func (e *Engine) Touch() {
 }
 
 // touch begins the idle time anew. e.mu is held.
-func (e *Engine) touch() { e.arm.until = e.now().Add(e.o.Idle) }
+func (e *Engine) touch() { e.arm.until, e.arm.most = e.now().Add(e.o.Idle), e.age()+e.o.Idle }
 
 // watch looks after a time whether nobody has done anything. e.mu is held.
 func (e *Engine) watch(after time.Duration) {
@@ -137,7 +139,7 @@ func (e *Engine) idle(turn int) {
 	if e.active() > 0 {
 		e.touch()
 	}
-	if left := a.until.Sub(e.now()); left > 0 {
+	if left := min(a.until.Sub(e.now()), a.most-e.age()); left > 0 {
 		e.watch(left)
 		e.mu.Unlock()
 		return

@@ -63,6 +63,7 @@ type Engine struct {
 	o      Options
 	byName map[string]Procedure
 
+	born time.Time       // from which age counts
 	base context.Context // of every run; ends when the engine must end at once
 	kill context.CancelFunc
 
@@ -94,7 +95,7 @@ func New(o Options) *Engine {
 		o.Go = func(_ context.Context, _ string, f func()) { go f() }
 	}
 	o.Systems.Holder = cmp.Or(o.Systems.Holder, o.Operator+"@"+o.Host)
-	e := &Engine{o: o, byName: map[string]Procedure{}, busy: map[string]string{}, changed: make(chan struct{})}
+	e := &Engine{o: o, byName: map[string]Procedure{}, busy: map[string]string{}, changed: make(chan struct{}), born: time.Now()}
 	for _, p := range o.Procedures {
 		e.byName[p.About().Name] = p
 	}
@@ -105,6 +106,10 @@ func New(o Options) *Engine {
 // now is the wall clock's time, so that a machine that slept is not taken for one
 // where nothing happened.
 func (e *Engine) now() time.Time { return e.o.Clock().Round(0).UTC() }
+
+// age is how long there is an engine, by a clock that nobody can set back: what ends by
+// the wall clock ends by this one at the latest.
+func (e *Engine) age() time.Duration { return time.Since(e.born) }
 
 // Procedures describes what can be done.
 func (e *Engine) Procedures() []plan.About {

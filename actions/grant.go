@@ -20,6 +20,7 @@ type Grant struct {
 	plan        string // its ID
 	fingerprint string
 	until       time.Time
+	most        time.Duration // until, as the engine's age
 	used        atomic.Bool
 	live        atomic.Bool // its run is under way: the gate asks
 
@@ -30,14 +31,14 @@ type Grant struct {
 }
 
 // redeem begins the one run of a grant, on the plan that it was given for.
-func (g *Grant) redeem(p *prepared, now time.Time) error {
+func (g *Grant) redeem(p *prepared, now time.Time, age time.Duration) error {
 	refuse := func(why string) error {
 		return &Refusal{What: "the run of plan " + p.plan.ID, Why: why, Next: "plan again, read the plan and consent to it"}
 	}
 	switch {
 	case g == nil || g.plan == "" || g.plan != p.plan.ID || g.fingerprint != p.fingerprint || p.plan.Fingerprint() != g.fingerprint:
 		return refuse("the consent was given for another plan")
-	case !now.Before(g.until):
+	case !now.Before(g.until) || age >= g.most:
 		return refuse("the consent has expired")
 	case g.used.Swap(true):
 		return refuse("the consent was used already")
@@ -66,7 +67,7 @@ func (e *Engine) grant(p *prepared, given *plan.Consent) (*Grant, error) {
 	now := e.now()
 	reason := strings.TrimSpace(clients.Strip(e.o.Scrub(given.Reason), 4*maxReason))
 	switch {
-	case !now.Before(q.Expires):
+	case e.expired(p):
 		return refuse("the plan expired at "+q.Expires.Format("15:04:05Z")+", and what it rests on may have changed", "plan again")
 	case subtle.ConstantTimeCompare([]byte(given.Fingerprint), []byte(p.fingerprint)) != 1:
 		return refuse("the consent was given for another plan than this one", "read the plan again")
@@ -84,7 +85,7 @@ func (e *Engine) grant(p *prepared, given *plan.Consent) (*Grant, error) {
 			return refuse("a warning was not accepted: "+w.Text, "accept "+w.ID+", or leave it")
 		}
 	}
-	g := &Grant{plan: q.ID, fingerprint: p.fingerprint, until: q.Expires, typed: given.Typed, reason: reason, inputs: map[string]estate.Secret{}}
+	g := &Grant{plan: q.ID, fingerprint: p.fingerprint, until: q.Expires, most: p.most, typed: given.Typed, reason: reason, inputs: map[string]estate.Secret{}}
 	for _, id := range given.Accepted {
 		if slices.ContainsFunc(q.Warnings, func(w plan.Warning) bool { return w.ID == id }) && !slices.Contains(g.accepted, id) {
 			g.accepted = append(g.accepted, id)

@@ -29,6 +29,7 @@ const (
 type prepared struct {
 	plan        *plan.Plan // never given out: what is granted is this
 	fingerprint string
+	most        time.Duration // until when it can be granted, as the engine's age
 	work        []work
 	observe     func(context.Context) ([]plan.Observed, error)
 	closing     func()
@@ -83,8 +84,7 @@ func (e *Engine) Plan(ctx context.Context, ask plan.Request) (*plan.Plan, error)
 		p.close()
 		return nil, &Refusal{What: what, Why: "the console is closing"}
 	}
-	now := e.now()
-	e.dropPlans(func(old *prepared) bool { return !now.Before(old.plan.Expires) })
+	e.dropPlans(e.expired)
 	if len(e.plans) >= maxPlans {
 		oldest := e.plans[0]
 		e.dropPlans(func(old *prepared) bool { return old == oldest })
@@ -98,8 +98,12 @@ func (e *Engine) Plan(ctx context.Context, ask plan.Request) (*plan.Plan, error)
 func (e *Engine) sweep() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.now()
-	e.dropPlans(func(p *prepared) bool { return !now.Before(p.plan.Expires) })
+	e.dropPlans(e.expired)
+}
+
+// expired reports whether a plan can be granted no more.
+func (e *Engine) expired(p *prepared) bool {
+	return !e.now().Before(p.plan.Expires) || e.age() >= p.most
 }
 
 // forward prepares a new run.
@@ -226,7 +230,7 @@ func (e *Engine) finish(ctx context.Context, p *prepared) error {
 	now := e.now()
 	q := p.plan
 	q.ID, q.Environment, q.Drill = hex.EncodeToString(id[:]), e.o.Environment, e.o.Drill
-	q.Made, q.Expires = now, now.Add(planLife)
+	q.Made, q.Expires, p.most = now, now.Add(planLife), e.age()+planLife
 	q.Second = q.Changes() && (q.Second || slices.Contains(e.o.SecondFor, q.Procedure))
 	if q.Steps == nil {
 		q.Steps = []plan.Step{}

@@ -146,7 +146,7 @@ func (e *Engine) begin(r *running) error {
 	if disarmed {
 		return &Refusal{What: "the run of " + q.Procedure + " on " + q.Target, Why: "nobody did anything for so long that changes are no longer possible", Next: "arm, and confirm again"}
 	}
-	if err := g.redeem(r.p, e.now()); err != nil {
+	if err := g.redeem(r.p, e.now(), e.age()); err != nil {
 		return err
 	}
 	err := e.record(r.log, incident.Granted{
