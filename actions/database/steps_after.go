@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ type numbered struct {
 func (r *rotation) copiesOf(follow bool) []numbered {
 	var out []numbered
 	for i, c := range r.copied {
-		if c.Follows() == follow {
+		if c.Follows() == follow && !slices.Contains(r.out, i) {
 			out = append(out, numbered{c, i})
 		}
 	}
