@@ -70,14 +70,14 @@ func (l *live) database(ctx context.Context, secret string) need {
 		n.procedure, n.why = nameRecover, "a rotation of it is stuck: version "+store.Short(state.Pending)+" is pending"
 		return n
 	}
-	value, err := place.Read(ctx, state.Current)
-	if err != nil {
-		return fail(err)
-	}
 	primary, replicas := postgres.Targets(l.systems.Config, secret)
 	if primary == nil {
 		n.procedure, n.why = "", "no primary uses it"
 		return n
+	}
+	value, err := place.Read(ctx, state.Current)
+	if err != nil {
+		return fail(err)
 	}
 	userField, passwordField := "username", "password"
 	if r := stored.Rotation; r != nil && r.Database != nil {

@@ -13,17 +13,25 @@ import (
 // piece is a procedure of which the whole is made, with one step that changes something.
 type piece struct {
 	name  string
+	list  []plan.Target
+	err   error
 	facts map[string]string
 	asked []actions.Ask
 }
 
 func (p *piece) About() plan.About { return plan.About{Name: p.name, Changes: true} }
 func (p *piece) Targets() []plan.Target {
+	if p.list != nil {
+		return p.list
+	}
 	return []plan.Target{{ID: "rotate-postgres", Ready: true}}
 }
 
 func (p *piece) Prepare(_ context.Context, ask actions.Ask) (*actions.Prepared, error) {
 	p.asked = append(p.asked, ask)
+	if p.err != nil {
+		return nil, p.err
+	}
 	return &actions.Prepared{
 		Plan: plan.Plan{Facts: p.facts, Steps: []plan.Step{{ID: "one", Title: p.name, Change: true, Undo: "back"}}},
 		Steps: []actions.Step{{
@@ -92,5 +100,31 @@ func TestThePartsAreToldHowTheyAreTakenUp(t *testing.T) {
 	prefix := strings.TrimSuffix(again.Plan.Steps[0].ID, "one")
 	if got := again.Steps[0].UndoBefore; got != prefix+"later" {
 		t.Errorf("its undoing comes before %q", got)
+	}
+}
+
+// worst finds that every secret is refused.
+type worst struct{}
+
+func (worst) find(_ context.Context, databases, keys []string) (out []need) {
+	for _, secret := range append(databases, keys...) {
+		out = append(out, need{secret: secret, procedure: nameRotate, why: "its current version is refused"})
+	}
+	return out
+}
+
+// A password that does not work is told also where nothing says how it is rotated.
+func TestASecretThatNobodyCanRotateIsNotPassedOver(t *testing.T) {
+	rotate := &piece{name: nameRotate, list: []plan.Target{{ID: "prod/db/old"}, {ID: "prod/db/*", Ready: true}}, err: &actions.Refusal{What: "rotating it", Why: "warroom.yaml does not say how"}}
+	p := made(t, &piece{name: nameAccess}, rotate)
+	p.(*whole).needs = worst{}
+	ready, err := p.Prepare(t.Context(), actions.Ask{Request: plan.Request{Procedure: Name, Target: Everything}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := ready.Plan.Steps[len(ready.Plan.Steps)-1]
+	text := strings.Join(last.Calls, " ")
+	if last.ID != "stop" || !strings.Contains(text, "warroom plan rotate-database prod/db/old (its current version is refused") || strings.Contains(text, "*") {
+		t.Errorf("it ends with %s: %s", last.ID, text)
 	}
 }

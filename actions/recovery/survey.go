@@ -180,7 +180,7 @@ func (s *survey) vaults(ctx context.Context) {
 
 // secrets rotates what does not work.
 func (s *survey) secrets(ctx context.Context) {
-	found := s.needs.find(ctx, s.targets(nameRotate), s.targets(nameAPIKey))
+	found := s.needs.find(ctx, s.named(nameRotate), s.targets(nameAPIKey))
 	slices.SortStableFunc(found, func(a, b need) int { return cmp.Compare(a.kind, b.kind) })
 	for _, n := range found {
 		switch {
@@ -201,6 +201,22 @@ func (s *survey) secrets(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// named are all secrets that a procedure names, also those that it cannot be done to:
+// one that does not work must not be passed over because nothing says how it is rotated.
+func (s *survey) named(name string) []string {
+	p, ok := s.others[name]
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, t := range p.Targets() {
+		if !strings.HasSuffix(t.ID, "*") {
+			out = append(out, t.ID)
+		}
+	}
+	return out
 }
 
 // targets are the secrets that a procedure can be done to.
