@@ -15,6 +15,7 @@ import (
 	"warroom/actions"
 	"warroom/internal/clients"
 	"warroom/internal/config"
+	"warroom/internal/estate"
 	"warroom/internal/plan"
 )
 
@@ -58,7 +59,15 @@ func (p *Procedure) Targets() []plan.Target {
 		if c.Vault == nil {
 			continue
 		}
-		out = append(out, plan.Target{ID: c.ID, Title: c.Name + ", cluster " + c.Vault.Cluster, Ready: true})
+		t := plan.Target{ID: c.ID, Title: c.Name + ", cluster " + c.Vault.Cluster, Ready: true}
+		if p.systems.Readings != nil {
+			if all := p.systems.Readings(); all != nil {
+				if r, ok := all.Of(estate.ID(c.ID)); ok && r.Status == estate.Fail && r.Word == "SEALED" {
+					t.Due = r.Reason
+				}
+			}
+		}
+		out = append(out, t)
 	}
 	return out
 }

@@ -183,10 +183,9 @@ func (m *maker) open(ctx context.Context, r *actions.Run, n node) error {
 				}
 				r.Say("warn", n.address+" dropped the shares that it had, because of a reset or a wrong share from elsewhere: those typed here are given again")
 			}
-			if s, err = m.give(ctx, r, n, given); err != nil {
+			if s, mine, err = m.give(ctx, r, n, given); err != nil {
 				return err
 			}
-			mine = s.Nonce
 		}
 		if !s.Sealed {
 			r.Part(plan.Part{Name: n.address, State: plan.Done, Detail: "unsealed"})
@@ -214,25 +213,28 @@ func (m *maker) open(ctx context.Context, r *actions.Run, n node) error {
 // mostAgain is how often shares that were dropped are given anew.
 const mostAgain = 5
 
-// give gives every typed share to a node, until it is unsealed.
-func (m *maker) give(ctx context.Context, r *actions.Run, n node, given []typed) (clients.VaultSealStatus, error) {
-	var s clients.VaultSealStatus
-	for _, t := range given {
-		var err error
+// give gives every typed share to a node, until it is unsealed. nonce is that of the
+// unsealing which got the first of them: where the node has another one by now, that
+// share is lost.
+func (m *maker) give(ctx context.Context, r *actions.Run, n node, given []typed) (s clients.VaultSealStatus, nonce string, err error) {
+	for i, t := range given {
 		if s, err = n.act.Unseal(ctx, t.share); err != nil {
 			var f *estate.Failure
 			if errors.As(err, &f) && f.Kind == estate.BadSecret {
-				return s, m.wrong(n, f.Detail)
+				return s, "", m.wrong(n, f.Detail)
 			}
-			return s, err
+			return s, "", err
+		}
+		if i == 0 {
+			nonce = s.Nonce
 		}
 		r.Say("ok", fmt.Sprintf("key share %d was given to %s", t.number, n.address))
 		r.Part(plan.Part{Name: n.address, State: plan.Running, Detail: fmt.Sprintf("%d of %d shares given", s.Progress, s.Threshold)})
 		if !s.Sealed {
-			return s, nil
+			return s, nonce, nil
 		}
 	}
-	return s, nil
+	return s, nonce, nil
 }
 
 // wrong is what is known of shares that do not open a node.

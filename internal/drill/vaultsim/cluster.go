@@ -94,7 +94,9 @@ type Cluster struct {
 	link    link       // of a secondary
 	seconds []*Cluster // of a primary
 	faults  map[string]*Fault
-	limit   *bucket // rate limit quota
+	limit   *bucket   // rate limit quota
+	auto    string    // the key service that seals it, awskms for one; empty for shares
+	ailing  time.Time // since when that is unhealthy; zero while it is well
 	latency time.Duration
 }
 
@@ -243,6 +245,23 @@ func (c *Cluster) OnRotate(f func(database, user, password string) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rotate = f
+}
+
+// SetAutoSeal has a key service of that type seal the cluster, in place of shares.
+func (c *Cluster) SetAutoSeal(kind string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.auto = kind
+}
+
+// SetSealHealthy makes that key service answer, or not.
+func (c *Cluster) SetSealHealthy(healthy bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ailing = time.Time{}
+	if !healthy {
+		c.ailing = c.now()
+	}
 }
 
 // SetLatency changes what is added to every answer.

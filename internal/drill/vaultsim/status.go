@@ -95,6 +95,10 @@ func (q *request) nodeStatus(body []byte) (reply, bool) {
 		if method == http.MethodGet {
 			a = reply{status: http.StatusOK, body: n.sealStatus()}
 		}
+	case "sys/seal-backend-status":
+		if method == http.MethodGet {
+			a = reply{status: http.StatusOK, body: q.c.sealBackends()}
+		}
 	case "sys/init":
 		switch {
 		case method == http.MethodGet:
@@ -224,6 +228,9 @@ func (n *Node) sealStatus() sealStatus {
 		Type: "shamir", Initialized: c.init != nil, Sealed: n.sealed, Version: c.version(), Build: c.o.Build.UTC().Format(time.RFC3339),
 		Storage: c.o.Storage, Progress: len(n.progress), Nonce: n.nonce,
 	}
+	if c.auto != "" {
+		s.Type, s.Recovery = c.auto, true
+	}
 	if c.init != nil {
 		s.Threshold, s.Shares = c.init.threshold, len(c.init.shares)
 	}
@@ -256,6 +263,26 @@ func (n *Node) leader() leader {
 	l.Committed = c.raftIndex(c.now())
 	l.Applied = l.Committed
 	return l
+}
+
+// sealBackend is how one key service is.
+type sealBackend struct {
+	Name    string `json:"name"`
+	Healthy bool   `json:"healthy"`
+	Since   string `json:"unhealthy_since,omitempty"`
+}
+
+// sealBackends is what sys/seal-backend-status says.
+func (c *Cluster) sealBackends() map[string]any {
+	one := sealBackend{Name: "shamir", Healthy: c.ailing.IsZero(), Since: stamp(c.ailing)}
+	if c.auto != "" {
+		one.Name = c.auto
+	}
+	out := map[string]any{"healthy": one.Healthy, "fully_wrapped": one.Healthy, "backends": []sealBackend{one}}
+	if !one.Healthy {
+		out["unhealthy_since"] = one.Since
+	}
+	return out
 }
 
 // unseal takes one share of the unseal key. Shamir's scheme cannot tell a wrong
