@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,19 +32,50 @@ import (
 type crashCase struct {
 	procedure, target string
 	options           []string
-	scenario          string // db-rotation when empty
-	secret            string // the database secret of which some stored credential must always log in; empty for none
+	scenario          string   // db-rotation when empty
+	secret            string   // the secret that it is for; of a database's, some stored credential must always log in
+	pass              []string // what a roll-back leaves as the run made it, and why its plan says so
+	stops             bool     // it stops where a person must decide, which is its good end
 	before            func(t *testing.T, s *stage)
+	goal              func(s *stage, before map[string]string)
+}
+
+func (c crashCase) name() string { return c.procedure + " " + c.target }
+
+// first has another procedure done before.
+func first(args ...string) func(*testing.T, *stage) {
+	return func(t *testing.T, s *stage) {
+		t.Helper()
+		if out, code := s.accepting(append(append([]string{"act"}, args...), "--confirm", args[1], "--reason", "a test")...); code != 0 {
+			t.Fatalf("%v ended with %d:\n%s", args, code, out)
+		}
+	}
 }
 
 var crashCases = []crashCase{
-	{procedure: "recover-pending", target: "prod/db/postgres", secret: "prod/db/postgres"},
-	{procedure: "rotate-database", target: "prod/db/analytics", secret: "prod/db/analytics"},
-	{procedure: "cancel-rotation", target: "prod/db/analytics"},
-	{procedure: "contain", target: "rotate-postgres", options: []string{"within=720h"}},
-	{procedure: "rotate-api-key", target: "prod/api/payment"},
-	{procedure: "rotate-certificate", target: "load-balancer"},
-	{procedure: "restart", target: "prod/db/analytics", options: nil},
+	// A version was stuck before the run, and is again after its roll-back: its rotation stays off.
+	{procedure: "recover-pending", target: "prod/db/postgres", secret: "prod/db/postgres", goal: rotated, pass: []string{"prod/db/postgres schedule"}},
+	{procedure: "rotate-database", target: "prod/db/analytics", secret: "prod/db/analytics", goal: rotated},
+	{procedure: "rotate-database", target: "prod/db/postgres", secret: "prod/db/postgres", goal: rotated, before: first("recover-pending", "prod/db/postgres")},
+	{procedure: "request-rotation", target: "prod/db/analytics", secret: "prod/db/analytics", goal: requested, before: platform},
+	{procedure: "cancel-rotation", target: "prod/db/analytics", goal: scheduled(false, "prod/db/analytics")},
+	{procedure: "resume-rotation", target: "prod/db/analytics", goal: scheduled(true, "prod/db/analytics"), before: first("cancel-rotation", "prod/db/analytics")},
+	// One of the two is stuck: it stays off.
+	{procedure: "contain", target: "rotate-postgres", options: []string{"within=720h"}, goal: scheduled(false, "prod/db/postgres", "prod/db/analytics"),
+		pass: []string{"prod/db/postgres schedule", "prod/db/postgres tag warroom:rotation-cancelled"}},
+	{procedure: "resume-rotations", target: "rotate-postgres", goal: scheduled(true, "prod/db/postgres", "prod/db/analytics"), before: func(t *testing.T, s *stage) {
+		first("recover-pending", "prod/db/postgres")(t, s)
+		first("resume-rotation", "prod/db/postgres")(t, s)
+		first("contain", "rotate-postgres", "-o", "within=2000h")(t, s)
+	}, pass: []string{"prod/db/postgres tag warroom:rotation-cancelled", "prod/db/analytics tag warroom:rotation-cancelled"}}, // who, and when
+	{procedure: "rotate-api-key", target: "prod/api/payment", secret: "prod/api/payment", goal: rotated},
+	{procedure: "use-backup-key", target: "prod/api/payment", secret: "prod/api/payment", goal: rotated},
+	{procedure: "revoke-api-key", target: "prod/api/payment", secret: "prod/api/payment", goal: revoked},
+	{procedure: "rotate-certificate", target: "load-balancer", goal: renewed},
+	{procedure: "restart", target: "prod/db/postgres", goal: restarted, before: first("recover-pending", "prod/db/postgres")},
+	{procedure: "unseal", target: "vault-primary", goal: unsealed, before: seal},
+	{procedure: "recover", target: "all", goal: recovered, stops: true, // as contain
+		pass: []string{"prod/db/postgres schedule", "prod/db/postgres tag warroom:rotation-cancelled"}},
 }
 
 // stage is one world with the state of one console.
@@ -54,6 +87,11 @@ type stage struct {
 	state  string
 	ask    crashCase
 	set    *clients.Set
+	acting *clients.Set // as whom changes are made
+	shares []string     // files of key shares of the primary Vault
+	stood  map[string]string
+	secret []string // values that must stand nowhere
+	said   *bytes.Buffer
 	served chan error
 }
 
@@ -69,7 +107,7 @@ func setStage(t *testing.T, c crashCase) *stage {
 		t.Fatal(err)
 	}
 	ctx, end := context.WithCancel(context.Background())
-	s := &stage{t: t, world: world, state: t.TempDir(), ask: c, served: make(chan error, 1)}
+	s := &stage{t: t, world: world, state: t.TempDir(), ask: c, served: make(chan error, 1), said: &bytes.Buffer{}}
 	go func() { s.served <- world.Serve(ctx) }()
 	t.Cleanup(func() {
 		end()
@@ -85,13 +123,19 @@ func setStage(t *testing.T, c crashCase) *stage {
 		t.Fatal(err)
 	}
 	s.path = filepath.Join(world.Dir(), "warroom.yaml")
-	if err := os.WriteFile(s.path, world.Config(), 0o600); err != nil {
+	// Long enough to see that a pod stays up is of no use here.
+	text := bytes.Replace(world.Config(), []byte("soak: 10s"), []byte("soak: 1s"), 1)
+	if err := os.WriteFile(s.path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.set = clients.New(s.cfg)
-	t.Cleanup(s.set.Close)
+	s.set, s.acting = clients.New(s.cfg), clients.NewActing(s.cfg)
+	t.Cleanup(func() { s.set.Close(); s.acting.Close() })
+	s.keep()
 	if c.before != nil {
 		c.before(t, s)
+	}
+	if c.goal != nil && c.procedure != "unseal" { // a sealed Vault tells of nothing
+		s.stood = s.shape()
 	}
 	return s
 }
@@ -110,7 +154,13 @@ func (s *stage) run(broken string, args ...string) (string, int) {
 	cmd.Env = append(os.Environ(), asProgram+"=1", "XDG_STATE_HOME="+s.state, "USER=ic-1", breakAt+"="+broken)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	watched := s.watch(cmd.Process.Pid)
+	err = cmd.Wait()
+	s.said.Write(watched())
+	s.said.Write(out.Bytes())
 	if ctx.Err() != nil {
 		s.t.Errorf("%v did not end within %v:\n%s", args, patience, out.String())
 	}
@@ -148,9 +198,20 @@ func (s *stage) consented(args []string) []string {
 		}
 	}
 	args = append(args, "--confirm", s.ask.target, "--reason", "a test of crashes")
+	args = append(args, s.inputs()...)
 	for _, w := range doc.Plan.Warnings {
 		if w.Accept {
 			args = append(args, "--accept", w.ID)
+		}
+	}
+	return args
+}
+
+// inputs are the key shares, where the case has any.
+func (s *stage) inputs() (args []string) {
+	for i, path := range s.shares {
+		if i < 3 { // as many as open it
+			args = append(args, "--input", fmt.Sprintf("share-%d=%s", i+1, path))
 		}
 	}
 	return args
@@ -162,7 +223,7 @@ func points(t *testing.T, c crashCase) []string {
 	s := setStage(t, c)
 	list := filepath.Join(t.TempDir(), "points")
 	out, code := s.run("list:"+list, s.act()...)
-	if code != 0 {
+	if code != 0 && !s.stopped(out) {
 		t.Fatalf("undisturbed it ended with %d:\n%s", code, out)
 	}
 	raw, err := os.ReadFile(list)
@@ -170,6 +231,8 @@ func points(t *testing.T, c crashCase) []string {
 		t.Fatal(err)
 	}
 	s.works("after an undisturbed run")
+	s.reached()
+	s.leaks()
 	return strings.Split(strings.TrimSpace(string(raw)), "\n")
 }
 
@@ -178,7 +241,7 @@ func points(t *testing.T, c crashCase) []string {
 // begins with none that does.
 func (s *stage) works(when string) {
 	s.t.Helper()
-	if s.ask.secret == "" {
+	if !strings.HasPrefix(s.ask.secret, "prod/db/") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
@@ -190,7 +253,11 @@ func (s *stage) works(when string) {
 			continue
 		}
 		server := clients.NewPostgres(clients.PostgresServer{Host: pg.Host, Port: pg.Port, Database: pg.Database, SSLMode: pg.SSLMode, CACert: pg.CACert}, s.set.Text)
-		for _, secret := range []string{s.ask.secret, "prod/db/superuser"} {
+		secrets := []string{s.ask.secret}
+		if s.ask.procedure == "recover-pending" { // its story begins with none of its own that does
+			secrets = append(secrets, "prod/db/superuser")
+		}
+		for _, secret := range secrets {
 			for _, label := range []estate.Stage{estate.StageCurrent, estate.StagePending, estate.StagePrevious} {
 				v, err := s.set.StoredFresh(ctx, secret, label)
 				if err != nil {
@@ -217,17 +284,54 @@ func (s *stage) works(when string) {
 }
 
 // crashPoints are those of the matrix that this run looks at: all of them with
-// WARROOM_CRASH=full, and else every nth, so that each procedure is killed a few times.
-func crashPoints(n int) []int {
-	step := 1
-	if os.Getenv("WARROOM_CRASH") != "full" {
-		step = max(1, n/3)
+// WARROOM_CRASH=full, and else a few: what comes before there is an incident only
+// reads, so that one of those is enough.
+func crashPoints(all []string) []int {
+	if os.Getenv("WARROOM_CRASH") == "full" {
+		out := make([]int, len(all))
+		for i := range out {
+			out[i] = i + 1
+		}
+		return out
 	}
-	var out []int
-	for i := 1; i <= n; i += step {
-		out = append(out, i)
+	from := begun(all)
+	out := []int{from / 2}
+	for i := range 3 {
+		out = append(out, from+(len(all)-from)*i/3)
 	}
-	return out
+	return slices.Compact(slices.DeleteFunc(out, func(n int) bool { return n < 1 }))
+}
+
+// stopped reports whether a run came to the end that its plan has.
+func (s *stage) stopped(out string) bool {
+	return s.ask.stops && strings.Contains(out, "is stopped: what could be done in one go is done")
+}
+
+// reached is that the procedure's goal is.
+func (s *stage) reached() {
+	s.t.Helper()
+	if s.ask.goal != nil {
+		s.ask.goal(s, s.stood)
+	}
+}
+
+// asBefore is that the world stands as before the run.
+func (s *stage) asBefore() {
+	s.t.Helper()
+	for _, what := range differs(s.stood, s.shape(), s.ask.pass...) {
+		s.t.Errorf("rolled back, and not as before: %s", what)
+	}
+}
+
+// begun is the first point at which there is an incident: whatever ends a run before it
+// leaves nothing to take up.
+func begun(all []string) int {
+	for i, p := range all {
+		if strings.Contains(p, "\tjournal\t") {
+			return i + 1
+		}
+	}
+	return len(all)
 }
 
 // After a kill anywhere, a stored credential works, and the run is finished by one
@@ -237,38 +341,44 @@ func TestKilledAnywhereAndTakenUp(t *testing.T) {
 		t.Skip("kills some hundred processes")
 	}
 	for _, c := range crashCases {
-		t.Run(c.procedure, func(t *testing.T) {
+		t.Run(c.name(), func(t *testing.T) {
 			all := points(t, c)
-			killed, resumed, back := 0, 0, 0
-			for _, n := range crashPoints(len(all)) {
-				for _, when := range []string{"", ":after"} {
-					for _, way := range []string{"resume", "roll-back"} {
-						name := fmt.Sprintf("%d%s %s", n, when, way)
-						if !t.Run(name, func(t *testing.T) {
-							s := setStage(t, c)
-							at := fmt.Sprintf("kill:%d%s", n, when)
-							out, code := s.run(at, s.act()...)
-							if code != -1 {
-								return // it made fewer calls this time: polls differ
+			var killed, resumed, back, none atomic.Int64
+			t.Run("at", func(t *testing.T) {
+				for _, n := range crashPoints(all) {
+					for _, when := range []string{"", ":after"} {
+						for _, way := range []string{"resume", "roll-back"} {
+							if way == "roll-back" && n < begun(all) {
+								continue
 							}
-							killed++
-							s.works("after the kill at " + all[n-1])
-							switch s.takeUp(way) {
-							case "resume":
-								resumed++
-							case "roll-back":
-								back++
-							}
-							if t.Failed() {
-								t.Logf("killed %s at %s:\n%s", when, all[n-1], out)
-							}
-						}) {
-							continue
+							t.Run(fmt.Sprintf("%d%s %s", n, when, way), func(t *testing.T) {
+								t.Parallel()
+								s := setStage(t, c)
+								out, code := s.run(fmt.Sprintf("kill:%d%s", n, when), s.act()...)
+								if code != -1 {
+									none.Add(1)
+									return // it made fewer calls this time: polls differ
+								}
+								killed.Add(1)
+								s.works("after the kill at " + all[n-1])
+								switch s.takeUp(way) {
+								case "resume":
+									resumed.Add(1)
+									s.reached()
+								case "roll-back":
+									back.Add(1)
+									s.asBefore()
+								}
+								s.leaks()
+								if t.Failed() {
+									t.Logf("killed %s at %s:\n%s", when, all[n-1], out)
+								}
+							})
 						}
 					}
 				}
-			}
-			t.Logf("%s: %d calls and records; killed %d times, finished %d times, rolled back %d times", c.procedure, len(all), killed, resumed, back)
+			})
+			t.Logf("%s: %d calls and records; killed %d times, finished %d times, rolled back %d times, not come so far %d times", c.name(), len(all), killed.Load(), resumed.Load(), back.Load(), none.Load())
 		})
 	}
 }
@@ -276,25 +386,36 @@ func TestKilledAnywhereAndTakenUp(t *testing.T) {
 // takeUp finishes or rolls back what was killed, and says which of the two it was.
 func (s *stage) takeUp(way string) string {
 	s.t.Helper()
-	list, _ := s.run("", "incident", "list")
-	if !strings.Contains(list, " open ") { // it died before there was an incident
+	begin := func() string {
 		out, code := s.run("", s.act()...)
-		if code != 0 {
+		if code != 0 && !s.stopped(out) {
 			s.t.Errorf("nothing had begun, and doing it ended with %d:\n%s", code, out)
 		}
 		return "resume"
 	}
-	out, code := s.accepting("incident", way, "latest", "--confirm", s.ask.target, "--reason", "a test of crashes")
+	list, _ := s.run("", "incident", "list")
+	if !strings.Contains(list, " open ") { // it died before there was an incident
+		return begin()
+	}
+	take := func(way string) (string, int) {
+		args := []string{"incident", way, "latest", "--confirm", s.ask.target, "--reason", "a test of crashes"}
+		out, code := s.accepting(append(args, s.inputs()...)...)
+		if code == exitUsage && strings.Contains(out, "is not asked for") {
+			out, code = s.accepting(args...)
+		}
+		return out, code
+	}
+	out, code := take(way)
 	if strings.Contains(out, "has no run that was interrupted") {
 		// It died before consent was on disk, or after everything was.
 		s.works("with nothing to take up")
 		return ""
 	}
-	if way == "roll-back" && code != 0 && strings.Contains(out, "cannot be rolled back") {
+	if way == "roll-back" && code != 0 && (strings.Contains(out, "cannot be undone") || strings.Contains(out, "nothing that it did is left to undo")) {
 		way = "resume"
-		out, code = s.accepting("incident", way, "latest", "--confirm", s.ask.target, "--reason", "a test of crashes")
+		out, code = take(way)
 	}
-	if code != 0 {
+	if code != 0 && (way != "resume" || !s.stopped(out)) {
 		s.t.Errorf("%s ended with %d:\n%s", way, code, out)
 	}
 	s.works("after " + way)
