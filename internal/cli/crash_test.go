@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -283,23 +282,30 @@ func (s *stage) works(when string) {
 	s.t.Errorf("%s no stored credential logs in:\n%s", when, strings.Join(tried, "\n"))
 }
 
-// crashPoints are those of the matrix that this run looks at: all of them with
-// WARROOM_CRASH=full, and else a few: what comes before there is an incident only
-// reads, so that one of those is enough.
-func crashPoints(all []string) []int {
-	if os.Getenv("WARROOM_CRASH") == "full" {
-		out := make([]int, len(all))
-		for i := range out {
-			out[i] = i + 1
-		}
-		return out
-	}
+// kill is one attempt of the matrix.
+type kill struct {
+	at        int
+	when, way string // when is empty for before
+}
+
+// kills are those that this run looks at: all with WARROOM_CRASH=full, and else a few of
+// each kind. What comes before there is an incident only reads, and leaves nothing to roll
+// back.
+func kills(all []string) (out []kill) {
 	from := begun(all)
-	out := []int{from / 2}
-	for i := range 3 {
-		out = append(out, from+(len(all)-from)*i/3)
+	if os.Getenv("WARROOM_CRASH") != "full" {
+		left := len(all) - from
+		return []kill{{from, ":after", "resume"}, {from + left/4, "", "roll-back"}, {from + left/2, ":after", "roll-back"}, {from + left*3/4, "", "resume"}}
 	}
-	return slices.Compact(slices.DeleteFunc(out, func(n int) bool { return n < 1 }))
+	for n := 1; n <= len(all); n++ {
+		for _, when := range []string{"", ":after"} {
+			out = append(out, kill{n, when, "resume"})
+			if n >= from {
+				out = append(out, kill{n, when, "roll-back"})
+			}
+		}
+	}
+	return out
 }
 
 // stopped reports whether a run came to the end that its plan has.
@@ -345,37 +351,30 @@ func TestKilledAnywhereAndTakenUp(t *testing.T) {
 			all := points(t, c)
 			var killed, resumed, back, none atomic.Int64
 			t.Run("at", func(t *testing.T) {
-				for _, n := range crashPoints(all) {
-					for _, when := range []string{"", ":after"} {
-						for _, way := range []string{"resume", "roll-back"} {
-							if way == "roll-back" && n < begun(all) {
-								continue
-							}
-							t.Run(fmt.Sprintf("%d%s %s", n, when, way), func(t *testing.T) {
-								t.Parallel()
-								s := setStage(t, c)
-								out, code := s.run(fmt.Sprintf("kill:%d%s", n, when), s.act()...)
-								if code != -1 {
-									none.Add(1)
-									return // it made fewer calls this time: polls differ
-								}
-								killed.Add(1)
-								s.works("after the kill at " + all[n-1])
-								switch s.takeUp(way) {
-								case "resume":
-									resumed.Add(1)
-									s.reached()
-								case "roll-back":
-									back.Add(1)
-									s.asBefore()
-								}
-								s.leaks()
-								if t.Failed() {
-									t.Logf("killed %s at %s:\n%s", when, all[n-1], out)
-								}
-							})
+				for _, k := range kills(all) {
+					t.Run(fmt.Sprintf("%d%s %s", k.at, k.when, k.way), func(t *testing.T) {
+						t.Parallel()
+						s := setStage(t, c)
+						out, code := s.run(fmt.Sprintf("kill:%d%s", k.at, k.when), s.act()...)
+						if code != -1 {
+							none.Add(1)
+							return // it made fewer calls this time: polls differ
 						}
-					}
+						killed.Add(1)
+						s.works("after the kill at " + all[k.at-1])
+						switch s.takeUp(k.way) {
+						case "resume":
+							resumed.Add(1)
+							s.reached()
+						case "roll-back":
+							back.Add(1)
+							s.asBefore()
+						}
+						s.leaks()
+						if t.Failed() {
+							t.Logf("killed %s at %s:\n%s", k.when, all[k.at-1], out)
+						}
+					})
 				}
 			})
 			t.Logf("%s: %d calls and records; killed %d times, finished %d times, rolled back %d times, not come so far %d times", c.name(), len(all), killed.Load(), resumed.Load(), back.Load(), none.Load())
