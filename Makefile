@@ -10,7 +10,7 @@ GOFMT       := $(shell go env GOROOT)/bin/gofmt
 LAB_PACKAGES = $(shell grep -rlE --include='*_test.go' --exclude-dir=lab --exclude-dir=.cache 'WARROOM_LAB|labtest\.' . | xargs -r -n1 dirname | sort -u)
 
 # What make bench compares with needs these.
-BENCH_PEERS := postgres,moto,tls,tools,vault,toxiproxy
+BENCH_PEERS := postgres,moto,tls,tools,vault,toxiproxy,kubernetes
 
 .PHONY: build test test-go test-lab lab lab-setup bench lint release-builds release-docs release-check clean FORCE
 
