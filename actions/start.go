@@ -154,7 +154,7 @@ func (e *Engine) begin(r *running) error {
 		Signer: g.signer, SignerKey: g.signerKey, Host: e.o.Host, PID: e.o.PID,
 	})
 	if err != nil {
-		return fmt.Errorf("begin %s on %s: the consent cannot be journalled, so nothing was begun: %w", q.Procedure, q.Target, err)
+		return fmt.Errorf("begin %s on %s: the consent cannot be journalled, so nothing was begun: %w; see to the disk of the journal, then plan it again", q.Procedure, q.Target, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
