@@ -57,7 +57,7 @@ func allowed(d *appsv1.Deployment) (int, error) {
 	}
 	r := d.Spec.Strategy.RollingUpdate
 	if r == nil || r.MaxUnavailable == nil || r.MaxSurge == nil {
-		return 0, fmt.Errorf("Deployment %s is not rolled", d.Name)
+		return 0, fmt.Errorf("the Deployment %s is not rolled", d.Name)
 	}
 	away, err := intstr.GetScaledValueFromIntOrPercent(r.MaxUnavailable, desired, false)
 	if err != nil {
@@ -199,7 +199,7 @@ func (w *watcher) secret(s *corev1.Secret) error {
 	defer w.mu.Unlock()
 	revision, err := strconv.ParseInt(s.ResourceVersion, 10, 64)
 	if err != nil {
-		return fmt.Errorf("Secret %s has revision %q: %w", s.Name, s.ResourceVersion, err)
+		return fmt.Errorf("the Secret %s has revision %q: %w", s.Name, s.ResourceVersion, err)
 	}
 	digest := sha256.Sum256(s.Data["password"])
 	if old := w.secrets[s.Name]; old == nil || old.digest != digest {
