@@ -99,22 +99,25 @@ type login struct {
 
 	mu   sync.Mutex
 	at   time.Time
+	with string // the version that it logged in with
 	last error
 }
 
-// try logs in, or says how the last login went where that was just now.
+// try logs in, or says how the last login went where that was just now, by pods of the
+// same secret: those that were restarted begin with logins of their own.
 func (l *login) try() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.at.IsZero() && time.Since(l.at) < loginEvery {
+	app := l.estate.inUse(l.app)
+	if !l.at.IsZero() && time.Since(l.at) < loginEvery && l.with == app.version {
 		return l.last
 	}
-	l.last = l.connect()
-	l.at = time.Now()
+	l.last = l.connect(app)
+	l.at, l.with = time.Now(), app.version
 	return l.last
 }
 
-func (l *login) connect() error {
+func (l *login) connect(app app) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	// Everything is said here, because the environment of the person at the
@@ -125,7 +128,6 @@ func (l *login) connect() error {
 		return errors.New("the database's settings are wrong")
 	}
 	config.Port = uint16(l.estate.port(l.server))
-	app := l.estate.inUse(l.app)
 	config.User, config.Password = stringField(app.value, "username"), stringField(app.value, "password")
 	config.RuntimeParams = map[string]string{"application_name": app.name}
 	config.TLSConfig = l.estate.pki.client("db.company.com")
