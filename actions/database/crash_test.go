@@ -100,7 +100,7 @@ func TestNoCrashLosesAPassword(t *testing.T) {
 			}
 			for _, p := range points {
 				for _, mode := range []plan.Mode{plan.Resume, plan.Back} {
-					if turn++; turn%every(17) != 0 {
+					if turn++; turn%every(61) != 0 {
 						continue
 					}
 					crashes++
@@ -198,7 +198,7 @@ func TestNoFaultOfACallIsTakenForItsOpposite(t *testing.T) {
 			probe.start(o.ask, nil)
 			for i, c := range probe.calls.list() {
 				for name, fault := range faults {
-					if turn++; turn%every(23) != 0 {
+					if turn++; turn%every(71) != 0 {
 						continue
 					}
 					n++
