@@ -128,3 +128,38 @@ func TestASecretThatNobodyCanRotateIsNotPassedOver(t *testing.T) {
 		t.Errorf("it ends with %s: %s", last.ID, text)
 	}
 }
+
+// Restarts are part of the whole although they cannot be undone, and that is said of
+// the whole. Anything else that cannot be undone is for a person.
+func TestRestartsArePartOfTheWhole(t *testing.T) {
+	for _, c := range []struct {
+		procedure string
+		part      bool
+	}{{nameRestart, true}, {nameCertificate, false}} {
+		final := &final{piece{name: c.procedure, list: []plan.Target{{ID: "prod/db/app", Ready: true}}}}
+		cfg := &config.Config{Components: []config.Component{{ID: "app", Application: &config.Application{Secrets: []string{"prod/db/app"}}}}}
+		whole := Procedure(actions.Systems{Config: cfg}, []actions.Procedure{&piece{name: nameAccess}, final})
+		ready, err := whole.Prepare(t.Context(), actions.Ask{Request: plan.Request{Procedure: Name, Target: Everything}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := false
+		for _, s := range ready.Plan.Steps {
+			in = in || strings.Contains(s.ID, "-"+c.procedure+"-")
+		}
+		if in != c.part || (ready.Plan.Irreversible != "") != c.part {
+			t.Errorf("%s: part of the plan %v, which says %q", c.procedure, in, ready.Plan.Irreversible)
+		}
+	}
+}
+
+// final is a procedure that cannot be undone.
+type final struct{ piece }
+
+func (f *final) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
+	ready, err := f.piece.Prepare(ctx, ask)
+	if err == nil {
+		ready.Plan.Irreversible = "it does not come back"
+	}
+	return ready, err
+}

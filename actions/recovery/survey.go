@@ -124,7 +124,7 @@ func (s *survey) judgement(name string, ready *actions.Prepared) string {
 	if len(p.Inputs) > 0 {
 		why = append(why, "values must be typed: "+p.Inputs[0].Label)
 	}
-	if p.Irreversible != "" {
+	if p.Irreversible != "" && name != nameRestart { // whose end is said of the whole
 		why = append(why, "it cannot be undone: "+p.Irreversible)
 	}
 	if p.Changes() && slices.Contains(s.systems.Config.Recovery.SecondFor, name) {
@@ -292,6 +292,9 @@ func (s *survey) compose() (*actions.Prepared, error) {
 	for _, p := range s.parts {
 		p.told = p.request.Procedure == nameValidate && len(s.left) > 0
 		p.embed(out)
+		if p.request.Procedure == nameRestart && p.ready.Plan.Changes() {
+			out.Plan.Irreversible = "Services that were restarted hold the new values: from the first restart on nothing is rolled back. Until then all of it can be."
+		}
 		requests = append(requests, described{p.request.Procedure, p.request.Target, p.request.Options})
 	}
 	out.Plan.Why = fmt.Sprintf("%d plans are part of it; %d are left for a person to decide.", len(s.parts), len(s.left))
