@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +59,12 @@ func (c *kubernetesCopy) read(ctx context.Context, name string) (*corev1.Secret,
 		}
 		return nil, k.Failure(err, fmt.Sprintf("read Secret %s/%s in cluster %s", c.namespace, name, c.cluster))
 	}
-	for _, value := range s.Data {
+	for key, value := range s.Data {
+		// A user is no secret: were it kept out of what is journalled, a run could not be
+		// taken up.
+		if field := cmp.Or(c.keys[key], key); field == "username" || field == "user" {
+			continue
+		}
 		Know(c.systems, estate.NewSecret(string(value)))
 	}
 	return s, nil
