@@ -265,7 +265,7 @@ func (w *world) yaml() string {
 version: 1
 environment: production
 checks: { timeout: 5s }
-recovery: { replay_deadline: 1s }
+recovery: { replay_deadline: 10s }
 aws:
   - { name: main, region: us-west-2, endpoint: "${AWS}" }
   - { name: west, region: us-east-1, endpoint: "${WEST}" }
