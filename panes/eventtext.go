@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"warroom/internal/incident"
+	"warroom/internal/plan"
 	"warroom/internal/runbook"
 	"warroom/internal/theme"
 )
@@ -20,6 +21,7 @@ type told struct {
 // kindWords are the kinds as rows call them, where the kind itself is no good word.
 var kindWords = map[incident.Kind]string{
 	incident.KindSeverity: "severity", incident.KindUnreadable: "newer", incident.KindAck: "reminded", incident.KindNode: "flow", incident.KindItem: "checklist",
+	incident.KindGrant: "consent", incident.KindIntent: "step", incident.KindOutcome: "step", incident.KindRun: "run end",
 }
 
 // KindWord is what a row of the timeline calls a kind of event.
@@ -92,6 +94,12 @@ func (f Frame) tell(b *incident.Board, e *incident.Event) told {
 	case incident.ReadingChanged:
 		t.look = figureToken(v.To)
 		t.more = [][2]string{{"component", string(v.Component)}, {"why", v.Reason}}
+	case incident.Armed:
+		t.look = theme.Warn
+	case incident.Granted:
+		t.look = theme.Strong
+	case incident.Intent, incident.Outcome, incident.RunEnded:
+		tellRun(b, &t, v)
 	case incident.Overrun:
 		t.look = theme.Fail
 	case incident.JournalMoved, incident.ClockSet:
@@ -100,6 +108,56 @@ func (f Frame) tell(b *incident.Board, e *incident.Event) told {
 		t.look = theme.Unknown
 	}
 	return t
+}
+
+// tellRun says of an event of a run what its plan calls the run and the step: their
+// ids tell nobody anything, and stand below.
+func tellRun(b *incident.Board, t *told, data any) {
+	state, run, step, detail := "", "", "", [2]string{}
+	switch v := data.(type) {
+	case incident.Intent:
+		run, step, state, t.look = v.Run, v.Step, "about to be done", theme.Muted
+		if v.Undo {
+			state = "about to be undone"
+		}
+	case incident.Outcome:
+		run, step, state, detail = v.Run, v.Step, string(v.State), [2]string{v.Detail, v.Next}
+		switch v.State {
+		case plan.Failed, plan.UndoError:
+			t.look = theme.Fail
+		case plan.Broken:
+			t.look = theme.Unknown
+		}
+	case incident.RunEnded:
+		run, state, detail, t.look = v.Run, string(v.State), [2]string{v.Detail, v.Next}, theme.Strong
+		if v.State == plan.RunFailed {
+			t.look = theme.Fail
+		}
+	}
+	t.more = [][2]string{{"next", detail[1]}, {"run", run}, {"step", step}}
+	if b == nil || b.State == nil {
+		return
+	}
+	for i := range b.State.Runs {
+		one := &b.State.Runs[i]
+		if one.ID != run {
+			continue
+		}
+		of := one.Plan.Procedure + " " + one.Plan.Target
+		t.line = of + " is " + state
+		if step != "" {
+			title := step
+			if s, ok := one.Plan.Step(step); ok {
+				title = s.Title
+			}
+			t.line = title + ": " + state
+			t.more = append([][2]string{{"of", of}}, t.more...)
+		}
+		if detail[0] != "" {
+			t.line += ": " + detail[0]
+		}
+		return
+	}
 }
 
 func proofOf(e *incident.Evidence) [][2]string {

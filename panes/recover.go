@@ -2,6 +2,7 @@ package panes
 
 import (
 	"slices"
+	"strings"
 
 	"warroom/internal/plan"
 	"warroom/internal/theme"
@@ -34,6 +35,7 @@ const (
 	RecoverWay                          // one way out of it
 	RecoverReady                        // a plan that waits for consent
 	RecoverRunning                      // a run under way
+	RecoverDue                          // a target that the readings call a procedure for
 	RecoverProcedure                    //
 	RecoverTarget                       // of the procedure above it
 	RecoverEnded                        // a run that is over
@@ -75,6 +77,14 @@ func RecoverItems(v *RecoverView) []RecoverItem {
 	for i := range v.Runs {
 		if v.Runs[i].State == plan.RunActive {
 			out = append(out, RecoverItem{ID: "run/" + v.Runs[i].Run, Kind: RecoverRunning, Run: v.Runs[i].Run})
+		}
+	}
+	for i := range v.Procedures {
+		name := v.Procedures[i].Name
+		for _, t := range v.Targets[name] {
+			if t.Ready && t.Due != "" {
+				out = append(out, RecoverItem{ID: "due/" + name + "/" + t.ID, Kind: RecoverDue, Procedure: name, Target: t.ID})
+			}
 		}
 	}
 	for i := range v.Procedures {
@@ -189,6 +199,9 @@ func (f Frame) recoverList(box Frame, v *RecoverView) []string {
 		it := &items[i]
 		if title := f.recoverHeading(v, it.Kind, last); title != "" {
 			d.heading(title)
+			if it.Kind == RecoverProcedure && v.Loaded {
+				d.counted("targets")
+			}
 		}
 		last = it.Kind
 		begin := len(d.body)
@@ -210,6 +223,16 @@ func (f Frame) recoverList(box Frame, v *RecoverView) []string {
 	return w.draw()
 }
 
+// counted ends the heading that was drawn last with what the column below it counts.
+func (d *detail) counted(what string) {
+	head := d.body[len(d.body)-1]
+	line := &head[len(head)-1]
+	if n := width(line.s) - width(what) - 1; n > 0 {
+		line.s = rule(d.f.Theme.Glyphs.Frame.Across, n)
+		d.body[len(d.body)-1] = append(head, span{theme.Muted, " " + what})
+	}
+}
+
 // recoverHeading is what stands above the first item of its sort.
 func (f Frame) recoverHeading(v *RecoverView, kind, last RecoverKind) string {
 	sort := func(k RecoverKind) string {
@@ -220,6 +243,8 @@ func (f Frame) recoverHeading(v *RecoverView, kind, last RecoverKind) string {
 			return "Plan that waits"
 		case RecoverRunning:
 			return "Running"
+		case RecoverDue:
+			return "Called for by the readings"
 		case RecoverProcedure, RecoverTarget:
 			return "What can be done"
 		case RecoverEnded:
@@ -268,7 +293,14 @@ func (d *detail) recoverItem(v *RecoverView, it *RecoverItem, chosen bool) {
 		if it.Kind == RecoverEnded {
 			tail = span{theme.Muted, stamp(p.Ended, f.Now)}
 		}
-		row(0, spans{{s.look, s.text() + " "}}, f.runShort(p), theme.Strong, tail)
+		name := f.runShort(p)
+		if it.Kind == RecoverEnded && p.Plan != nil && 2+width(s.text())+1+width(name)+1+width(tail.s) > d.n {
+			// To what it was done says more than the name of what was done.
+			row(0, spans{{s.look, s.text() + " "}}, strings.TrimSuffix(name, " "+f.say(p.Plan.Target)), theme.Strong, tail)
+			d.row(span{theme.Text, spaces(4) + f.prose(f.say(p.Plan.Target), d.n-4)})
+			return
+		}
+		row(0, spans{{s.look, s.text() + " "}}, name, theme.Strong, tail)
 		if it.Kind == RecoverEnded {
 			return
 		}
@@ -304,12 +336,14 @@ func (d *detail) recoverItem(v *RecoverView, it *RecoverItem, chosen bool) {
 		if v.Expanded[it.ID] {
 			arrow = "-"
 		}
-		title := f.say(about.Title)
-		tail := targetCount(v, ready, len(list), false)
-		if 4+width(title)+1+width(tail.s) > d.n {
-			tail = targetCount(v, ready, len(list), true)
+		row(0, spans{{theme.Muted, arrow + " "}}, f.say(about.Title), theme.Strong, targetCount(v, ready))
+	case RecoverDue:
+		about, t := aboutIn(v, it.Procedure), targetIn(v, it.Procedure, it.Target)
+		if about == nil || t == nil {
+			return
 		}
-		row(0, spans{{theme.Muted, arrow + " "}}, title, theme.Strong, tail)
+		row(0, spans{{theme.Warn, g.Warn + " "}}, f.say(about.Title), theme.Strong)
+		d.row(span{theme.Plain, spaces(4)}, span{theme.Text, f.prose(f.say(t.ID)+": "+f.say(t.Due), d.n-4)})
 	case RecoverTarget:
 		t := targetIn(v, it.Procedure, it.Target)
 		if t == nil {

@@ -47,7 +47,7 @@ func fullRecover() RecoverView {
 	return RecoverView{
 		Loaded: true, Busy: "planning", Ready: fullPlan(), Selected: "open/p1", Expanded: map[string]bool{"procedure/rotate": true},
 		Procedures: []plan.About{{Name: "rotate", Title: "Rotate", Summary: "gives it a new one", Target: "secret", Changes: true, Options: []plan.Option{{Name: "o", Summary: "how", Words: []string{"x", "y"}, Default: "x"}}}},
-		Targets:    map[string][]plan.Target{"rotate": {{ID: "t1", Title: "one", Note: "refused", Ready: true}, {ID: "t2", Title: "two", Note: "not configured"}}},
+		Targets:    map[string][]plan.Target{"rotate": {{ID: "t1", Title: "one", Note: "refused", Ready: true}, {ID: "t2", Title: "two", Note: "not configured"}, {ID: "t3", Title: "three", Ready: true, Due: "stuck for 15 days"}}},
 		Runs:       []plan.Progress{*fullRun()},
 		Advice: []plan.Advice{{Run: "p1", Step: "a", StepTitle: "Store it", Effect: plan.NotDone, Found: "nothing there", Recommended: plan.Resume, Reason: "all is stored",
 			Possible: []plan.Mode{plan.Resume, plan.Back}, Impossible: map[plan.Mode]string{plan.Abandon: "something would be lost"}}},

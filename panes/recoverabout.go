@@ -45,7 +45,7 @@ func (f Frame) recoverAbout(box Frame, v *RecoverView) (rows []string, total int
 			break
 		}
 		w.title = spans{{theme.Strong, f.say(about.Name)}}
-		if it.Kind == RecoverTarget {
+		if it.Kind == RecoverTarget || it.Kind == RecoverDue {
 			if t := targetIn(v, it.Procedure, it.Target); t != nil {
 				d.target(about, t)
 			}
@@ -75,6 +75,8 @@ func (d *detail) target(about *plan.About, t *plan.Target) {
 	case !t.Ready:
 		d.row(span{theme.WarnBadge, " " + g.RuledOut + " NOT NOW "})
 		d.text(0, "", theme.Text, orNot(note))
+	case t.Due != "":
+		d.text(0, "called for:", theme.Warn, f.say(t.Due))
 	case note != "":
 		d.text(0, "", theme.Text, note)
 	}
@@ -98,6 +100,19 @@ func (d *detail) procedure(about *plan.About, v *RecoverView) {
 	} else {
 		d.row(span{theme.OK, g.OK + " reads only"})
 	}
+	list, ready := v.Targets[about.Name], 0
+	for i := range list {
+		if list[i].Ready {
+			ready++
+		}
+	}
+	if v.Loaded && len(list) > 0 {
+		s := plural(len(list), "target")
+		if ready < len(list) {
+			s += fmt.Sprintf(", %d of them possible now", ready)
+		}
+		d.text(0, "", theme.Muted, s)
+	}
 	if len(about.Options) > 0 {
 		d.heading("Options")
 		for i := range about.Options {
@@ -112,7 +127,7 @@ func (d *detail) procedure(about *plan.About, v *RecoverView) {
 			}
 		}
 	}
-	if list := v.Targets[about.Name]; len(list) == 0 && v.Loaded {
+	if len(list) == 0 && v.Loaded {
 		d.heading("Targets")
 		d.text(0, "", theme.Text, "warroom.yaml configures no "+f.say(orWord(about.Target, "target"))+" that it could be done to.")
 	}

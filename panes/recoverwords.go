@@ -238,22 +238,14 @@ func stepCount(p *plan.Progress, at int) string {
 	return fmt.Sprintf("%d/%d", at+1, len(p.Steps))
 }
 
-// targetCount says how many targets a procedure has, and how many of them it can be
-// done to.
-func targetCount(v *RecoverView, ready, all int, short bool) span {
+// targetCount says how many targets a procedure can be done to now; the heading above
+// says what is counted. What it cannot be done to is told with the procedure.
+func targetCount(v *RecoverView, ready int) span {
 	switch {
 	case !v.Loaded:
 		return span{theme.Muted, ""}
-	case all == 0 && short:
+	case ready == 0:
 		return span{theme.Muted, "none"}
-	case all == 0:
-		return span{theme.Muted, "no target"}
-	case short && ready < all:
-		return span{theme.Muted, fmt.Sprintf("%d/%d", ready, all)}
-	case short:
-		return span{theme.Muted, fmt.Sprint(all)}
-	case ready < all:
-		return span{theme.Muted, fmt.Sprintf("%d of %d ready", ready, all)}
 	}
-	return span{theme.Muted, plural(all, "target")}
+	return span{theme.Muted, fmt.Sprint(ready)}
 }

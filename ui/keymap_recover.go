@@ -78,7 +78,7 @@ func recoverEnterNow(m *Model) string {
 			return "hide targets"
 		}
 		return "targets"
-	case panes.RecoverTarget, panes.RecoverWay:
+	case panes.RecoverTarget, panes.RecoverDue, panes.RecoverWay:
 		return "plan it"
 	case panes.RecoverReady:
 		return "read it"

@@ -74,6 +74,20 @@ func (m *Model) keepCursor() {
 	m.touch()
 }
 
+// firstCursor puts a cursor that nobody moved on what comes first now. Keys wait until
+// that was seen.
+func (m *Model) firstCursor() {
+	r := &m.recovery
+	v := m.recoverView()
+	items := panes.RecoverItems(&v)
+	if m.mode != modeRecover || r.moved || len(items) == 0 || items[0].ID == r.selected {
+		return // where the list is not shown, showing it does this
+	}
+	r.selected, r.scroll = items[0].ID, 0
+	m.hold.begin(m)
+	m.touch()
+}
+
 // recoverAt is the item under the cursor; ok is false when there is none.
 func (m *Model) recoverAt() (it panes.RecoverItem, ok bool) {
 	v := m.recoverView()
@@ -101,7 +115,7 @@ func (m *Model) recoverMove(by int) {
 func (m *Model) recoverSide(open bool) {
 	r := &m.recovery
 	it, ok := m.recoverAt()
-	if !ok || it.Procedure == "" {
+	if !ok || it.Procedure == "" || it.Kind == panes.RecoverDue {
 		return
 	}
 	id := "procedure/" + it.Procedure
@@ -130,7 +144,7 @@ func (m *Model) recoverLeave() {
 		m.say("planning was stopped; nothing was changed")
 		return
 	}
-	if it, ok := m.recoverAt(); ok && it.Procedure != "" && r.expanded["procedure/"+it.Procedure] {
+	if it, ok := m.recoverAt(); ok && it.Procedure != "" && it.Kind != panes.RecoverDue && r.expanded["procedure/"+it.Procedure] {
 		m.recoverSide(false)
 		return
 	}
@@ -143,6 +157,7 @@ func recoverEnter(m *Model) tea.Cmd {
 	if !ok {
 		return nil
 	}
+	m.recovery.moved = true // it was chosen
 	switch it.Kind {
 	case panes.RecoverOpen, panes.RecoverRunning, panes.RecoverEnded:
 		m.showRun(it.Run)
@@ -155,7 +170,7 @@ func recoverEnter(m *Model) tea.Cmd {
 		if m.recovery.expanded[it.ID] {
 			return m.loadProcedures()
 		}
-	case panes.RecoverTarget:
+	case panes.RecoverTarget, panes.RecoverDue:
 		return m.planTarget(it.Procedure, it.Target)
 	}
 	return nil
@@ -175,7 +190,7 @@ func cannotRecoverEnter(m *Model) string {
 		return "what can be done is being read"
 	case !ok:
 		return "nothing is under the cursor"
-	case it.Kind == panes.RecoverTarget:
+	case it.Kind == panes.RecoverTarget || it.Kind == panes.RecoverDue:
 		if t := m.targetOf(it.Procedure, it.Target); t != nil && !t.Ready {
 			return plain(t.Note)
 		}

@@ -52,6 +52,7 @@ type recovery struct {
 	targets    map[string][]plan.Target // by procedure
 	loaded     bool                     // what can be done is known
 	asked      bool                     // it was asked for because something needs it
+	listed     time.Time                // when it was asked for last
 
 	arming  plan.Arming
 	polled  time.Time // when it was asked for last
@@ -128,9 +129,17 @@ func (m *Model) startRecovery() tea.Cmd {
 	return tea.Batch(m.nextProgress(), m.pollArming())
 }
 
-// needProcedures lists what can be done once a step or an item may propose it.
+// listEvery is how often what can be done is listed anew while it is looked at: what
+// the readings call for changes with them.
+const listEvery = 10 * time.Second
+
+// needProcedures lists what can be done once a step or an item may propose it, and
+// again while it is looked at.
 func (m *Model) needProcedures() tea.Cmd {
 	r := &m.recovery
+	if m.mode == modeRecover && m.frozen.IsZero() && m.opt.Clock().Sub(r.listed) >= listEvery {
+		return m.loadProcedures()
+	}
 	if r.asked || r.loaded || !m.evidenced() {
 		return nil
 	}
@@ -143,6 +152,7 @@ func (m *Model) loadProcedures() tea.Cmd {
 	if m.opt.Recovery == nil {
 		return nil
 	}
+	m.recovery.listed = m.opt.Clock()
 	return m.guard.command("listing what can be recovered", func() tea.Msg {
 		all := m.opt.Recovery.Procedures()
 		targets := make(map[string][]plan.Target, len(all))
@@ -217,6 +227,7 @@ func (m *Model) recovered(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 	case proceduresMsg:
 		r.procedures, r.targets, r.loaded = msg.procedures, msg.targets, true
 		m.keepCursor()
+		m.firstCursor()
 	case armingMsg:
 		r.polling = false
 		m.takeArming(msg.arming)

@@ -35,7 +35,9 @@ var kindGroups = []struct {
 	{"what people did", []incident.Kind{
 		incident.KindDeclared, incident.KindSeverity, incident.KindRole, incident.KindRecovered, incident.KindClosed, incident.KindReopened, incident.KindCorrected,
 		incident.KindNode, incident.KindItem, incident.KindAssigned, incident.KindNote, incident.KindDecision, incident.KindUpdate, incident.KindMeasure,
+		incident.KindArmed, incident.KindGrant,
 	}},
+	{"what was changed from here", []incident.Kind{incident.KindArmed, incident.KindGrant, incident.KindIntent, incident.KindOutcome, incident.KindRun}},
 	{"notes and decisions", []incident.Kind{incident.KindNote, incident.KindDecision}},
 	{"status updates", []incident.Kind{incident.KindUpdate}},
 	{"steps and ticks", []incident.Kind{incident.KindNode, incident.KindItem}},

@@ -121,11 +121,10 @@ func (n *renewal) look(ctx context.Context) (*sight, error) {
 
 // judge finds why a certificate must be renewed.
 func (n *renewal) judge(s *sight) {
-	limits, now := n.p.systems.Config.Thresholds, n.p.now()
-	left, life := s.leaf.NotAfter.Sub(now), s.leaf.NotAfter.Sub(s.leaf.NotBefore)
+	now := n.p.now()
 	due := func(format string, args ...any) { s.due = append(s.due, fmt.Sprintf(format, args...)) }
 	switch {
-	case left <= 0, left <= limits.CertFail, left.Seconds() <= limits.CertWarnFraction*life.Seconds():
+	case nearEnd(n.p.systems.Config.Thresholds, s.leaf.NotBefore, s.leaf.NotAfter, now):
 		due("it is near its end: %s", lifeLeft(s.leaf.NotBefore, s.leaf.NotAfter, now))
 	case now.Before(s.leaf.NotBefore):
 		due("it is not valid before %s", s.leaf.NotBefore.UTC().Format("2006-01-02 15:04Z"))

@@ -125,37 +125,48 @@ func (p *Procedure) Targets() []plan.Target {
 		if err := usable(&e); err != nil {
 			t.Ready, t.Note = false, err.Why
 		} else {
-			t.Note = p.note(&e)
+			t.Note, t.Due = p.note(&e)
 		}
 		out = append(out, t)
 	}
 	return out
 }
 
-// note says of the last reading how long the certificate lives.
-func (p *Procedure) note(e *endpoint) string {
+// note says of the last reading how long the certificate lives, and due the same where
+// that is so short that it is to be renewed.
+func (p *Procedure) note(e *endpoint) (note, due string) {
 	if p.systems.Readings == nil {
-		return ""
+		return "", ""
 	}
 	readings := p.systems.Readings()
 	if readings == nil {
-		return ""
+		return "", ""
 	}
 	key := estate.Key{Component: estate.ID(e.component.ID), Check: estate.CheckTLS, Item: estate.TLSItem(e.Address, e.name)}
 	slot, ok := readings.Snapshot.Slot(key)
 	if !ok || slot.Good == nil {
-		return ""
+		return "", ""
 	}
 	read, ok := slot.Good.Data.(estate.Endpoint)
 	if !ok {
-		return ""
+		return "", ""
 	}
 	for _, one := range read.Addresses {
 		if one.Leaf != nil {
-			return lifeLeft(one.Leaf.NotBefore, one.Leaf.NotAfter, p.now())
+			note = lifeLeft(one.Leaf.NotBefore, one.Leaf.NotAfter, p.now())
+			if nearEnd(p.systems.Config.Thresholds, one.Leaf.NotBefore, one.Leaf.NotAfter, p.now()) {
+				due = note
+			}
+			return note, due
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// nearEnd tells whether a certificate has so little life left that it is to be renewed.
+func nearEnd(limits config.Thresholds, from, until, now time.Time) bool {
+	left, life := until.Sub(now), until.Sub(from)
+	return left <= 0 || left <= limits.CertFail || left.Seconds() <= limits.CertWarnFraction*life.Seconds()
 }
 
 // usable refuses an endpoint whose rotation block cannot be carried out.

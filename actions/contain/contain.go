@@ -83,9 +83,30 @@ func (p *together) About() plan.About {
 func (p *together) Targets() []plan.Target {
 	var out []plan.Target
 	for _, c := range functions(p.systems.Config) {
-		out = append(out, plan.Target{ID: c.RotationFunction.Function, Title: c.Name + " in account " + c.RotationFunction.Account, Ready: true, Note: p.note(c)})
+		t := plan.Target{ID: c.RotationFunction.Function, Title: c.Name + " in account " + c.RotationFunction.Account, Ready: true, Note: p.note(c)}
+		if t.Note != "" && !p.on {
+			t.Due = p.due(c.RotationFunction.Function)
+		}
+		out = append(out, t)
 	}
 	return out
+}
+
+// due says of a function that fails what it would break next; empty where it has
+// nothing on its schedule.
+func (p *together) due(function string) string {
+	readings := p.systems.Readings()
+	if readings == nil {
+		return ""
+	}
+	switch n := readings.RotatedBy(function, within); n {
+	case 0:
+		return ""
+	case 1:
+		return "it fails now, and 1 rotation is due within a day"
+	default:
+		return fmt.Sprintf("it fails now, and %d rotations are due within a day", n)
+	}
 }
 
 // note says of a function how it stands.

@@ -29,7 +29,20 @@ func (p *recoverPending) About() plan.About {
 	}
 }
 
-func (p *recoverPending) Targets() []plan.Target { return databases(p.systems.Config) }
+func (p *recoverPending) Targets() []plan.Target {
+	all := databases(p.systems.Config)
+	if p.systems.Readings == nil {
+		return all
+	}
+	if readings := p.systems.Readings(); readings != nil {
+		for i := range all {
+			if all[i].Ready {
+				all[i].Due = readings.Stuck(all[i].ID)
+			}
+		}
+	}
+	return all
+}
 
 func (p *recoverPending) Prepare(ctx context.Context, ask actions.Ask) (*actions.Prepared, error) {
 	e, err := targetsOf(p.systems, p.book, ask.Target)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"warroom/actions"
+	"warroom/actions/unseal"
 	"warroom/internal/plan"
 )
 
@@ -59,9 +60,26 @@ func (w *whole) About() plan.About {
 	}
 }
 
-// Targets is the whole estate.
+// Targets is the whole estate, called for as soon as one of its parts is.
 func (w *whole) Targets() []plan.Target {
-	return []plan.Target{{ID: Everything, Title: "every secret of warroom.yaml", Ready: true}}
+	out := plan.Target{ID: Everything, Title: "every secret of warroom.yaml", Ready: true}
+	due := 0
+	for _, name := range []string{nameContain, unseal.Name, nameRecover, nameCertificate} {
+		if p, ok := w.others[name]; ok {
+			for _, t := range p.Targets() {
+				if t.Ready && t.Due != "" {
+					due++
+				}
+			}
+		}
+	}
+	switch {
+	case due == 1:
+		out.Due = "what is called for here, with all that belongs to it"
+	case due > 1:
+		out.Due = fmt.Sprintf("these %d in one plan, as far as nobody must decide", due)
+	}
+	return []plan.Target{out}
 }
 
 // Prepare looks at everything and makes the plan.

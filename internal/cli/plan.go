@@ -196,7 +196,10 @@ func printTargets(out io.Writer, procedure string, all []plan.Target) error {
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, t := range all {
 		note := t.Note
-		if !t.Ready {
+		switch {
+		case t.Ready && t.Due != "":
+			note = "CALLED FOR: " + t.Due
+		case !t.Ready:
 			note = "NOT POSSIBLE: " + note
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", t.ID, t.Title, note)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's picture")
+var update = flag.Bool("update", false, "rewrite the pictures in the documents")
 
 const readme = "../../README.md"
 
@@ -22,22 +22,41 @@ func TestTheREADMEsPictureIsTrue(t *testing.T) {
 	if err := d.WaitEnd(); err != nil {
 		t.Error(err)
 	}
-	text, err := os.ReadFile(readme)
+	framed(t, readme, got)
+}
+
+// The picture in docs/recovery.md is what view 4 of the drill shows.
+func TestThePictureOfTheRecoveryIsTrue(t *testing.T) {
+	d := console(t, 100, 30, drillConsole)
+	d.WaitText("DB connection timeout", "12 days", "✗ FAIL 9  ! WARN 3", "VALID UNTIL passed")
+	d.Press("4")
+	got := d.WaitText("Called for by the readings", "rotate-postgres: it fails", "prod/db/postgres: AWSPENDING", "load-balancer: 12 days", "all: these 3")
+	d.Press("q")
+	if err := d.WaitEnd(); err != nil {
+		t.Error(err)
+	}
+	framed(t, "../../docs/recovery.md", got)
+}
+
+// framed holds the picture in a document against what was seen.
+func framed(t *testing.T, path, got string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if *update {
 		text = frame.ReplaceAll(text, []byte("${1}"+strings.ReplaceAll(got, "$", "$$")+"\n${3}"))
-		if err := os.WriteFile(readme, text, 0o644); err != nil {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	block := frame.FindSubmatch(text)
 	if block == nil {
-		t.Fatal("the README has no frame")
+		t.Fatalf("%s has no frame", path)
 	}
 	if want := timeless(string(block[2])); timeless(got) != want {
-		t.Errorf("the README's picture differs from the drill; with -update it is redrawn\n--- drill\n%s\n--- README\n%s", timeless(got), want)
+		t.Errorf("the picture in %s differs from the drill; with -update it is redrawn\n--- drill\n%s\n--- document\n%s", path, timeless(got), want)
 	}
 }
 

@@ -51,6 +51,9 @@ type Target struct {
 	Title string // a few words on it
 	Note  string // why it is, or is not, a likely choice now; may be empty
 	Ready bool   // false: Note says why the procedure cannot be done to it
+	// Due is why the last readings call for it now, in a few words; empty when they do
+	// not. It proposes: the systems are read when the plan is made.
+	Due string
 }
 
 // Request asks for a plan.
