@@ -123,6 +123,12 @@ func (w *World) permissions(policy string) ([]awssim.Permission, error) {
 	return out, nil
 }
 
+// addUsers lets IAM tell what those may do who read and who act.
+func (w *World) addUsers(a *awssim.Sim) {
+	a.AddUser(awssim.Role{Name: reader, Policies: []awssim.Policy{{Name: "warroom-read", Document: w.placed(awsReadPolicy)}}})
+	a.AddUser(awssim.Role{Name: actor, Policies: []awssim.Policy{{Name: "warroom-act", Document: w.placed(awsActPolicy)}}})
+}
+
 // addActor lets the user who acts into a cluster of Kubernetes.
 func (w *World) addActor(k *kubesim.Sim) error {
 	rules, err := rulesOf(kubernetesActRole)

@@ -96,6 +96,7 @@ func (l *large) makeStore() error {
 		return err
 	}
 	l.aws = awssim.New(awssim.Options{Region: region, Account: account, Seed: l.seed, Clock: l.now, Credentials: credentials})
+	l.addUsers(l.aws)
 	l.aws.AddKey(awssim.Key{ID: l.uuid("kms key"), Alias: keyAlias, Created: l.ago(400 * day), Rotation: true, PeriodDays: 90, NextRotation: l.began.Add(keyRotation)})
 	l.aws.AddFunction(awssim.Function{Name: largeFunction, Timeout: lambdaTimeout, LastModified: l.ago(200 * day), Policy: l.aws.InvokePolicy(largeFunction)})
 	draw := l.source("large estate")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -280,6 +281,21 @@ func TestWhoReadsCannotChange(t *testing.T) {
 		}
 		if got := slices.Contains(may["pki/sign/web"], "update") && slices.Contains(may["secret/data/prod/accounts/user-service/database"], "update"); got != (i == 1) {
 			t.Errorf("Vault lets identity %d change what procedures change: %v", i, may)
+		}
+	}
+}
+
+// TestPoliciesAreDocumented keeps the docs and the identities of the world the same.
+func TestPoliciesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/permissions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, policies := range map[string][]string{"json": {awsReadPolicy, awsActPolicy}, "hcl": {vaultActPolicy}, "yaml": {string(kubernetesActRole)}} {
+		for _, p := range policies {
+			if !strings.Contains(string(text), "```"+kind+"\n"+p+"```\n") {
+				t.Errorf("docs/permissions.md does not have this policy:\n%s", p)
+			}
 		}
 	}
 }

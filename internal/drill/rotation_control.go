@@ -245,6 +245,7 @@ func (e *estate) makeRole() {
 		return string(raw)
 	}
 	a := e.aws
+	e.addUsers(a)
 	a.AddRole(awssim.Role{
 		Name: functionName, Description: "what " + functionName + " runs as", Created: e.ago(400 * day),
 		Policies: []awssim.Policy{

@@ -105,6 +105,14 @@ func (s *Sim) AddRole(r Role) {
 	s.roles[s.roleARN(r.Name)] = r
 }
 
+// AddUser lets IAM simulate the policies of a user: of a Role only the name and the
+// policies count.
+func (s *Sim) AddUser(r Role) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roles["arn:aws:iam::"+s.account+":user/"+r.Name] = r
+}
+
 // authorise answers as IAM would. Resources are the forms in which the target
 // is known: as the request names it, then its ARN.
 func (c *credential) authorise(action string, resources ...string) *apiError {

@@ -66,7 +66,7 @@ func assumeRole(c *call, in *assumeRoleInput) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	role, ok := s.roles[in.RoleArn]
-	if !ok {
+	if !ok || in.RoleArn != s.roleARN(role.Name) {
 		return nil, statusf(403, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.who.Principal, in.RoleArn)
 	}
 	d := s.digest("session", s.next(), in.RoleArn, in.RoleSessionName)
