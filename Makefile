@@ -30,10 +30,12 @@ test-go:
 
 ## test-lab: every real server, built where it has to be (half an hour, the first
 ## time), and beside them the packages with tests on real servers, at full speed;
-## and the journal killed and damaged in full, which takes a minute or two
+## and the journal killed and damaged in full, which takes a minute or two, and a few
+## kills and faults of every recovery procedure (WARROOM_CRASH=full: all of them)
 test-lab: lab-setup
 	@test -n '$(LAB_PACKAGES)' || { echo 'make test-lab: no test uses the lab' >&2; exit 1; }
 	WARROOM_JOURNAL=full go test -count=1 -timeout 20m ./internal/journal -run 'Killed|Flipped|Truncation|Torn|Power|NeverLost'
+	WARROOM_CRASH=$${WARROOM_CRASH:-some} go test -count=1 -timeout 3h ./internal/cli -run 'TestKilledAnywhereAndTakenUp|TestFailingAnywhere|TestTwoConsoles|TestRandomCommandLines'
 	$(LAB) run -- go test -count=1 -timeout 20m $(LAB_PACKAGES)
 	$(LAB) run -C lab -- go test -count=1 -timeout 20m ./...
 

@@ -35,7 +35,7 @@ func TestFailingAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs some hundred processes")
 	}
-	for _, c := range crashCases {
+	for _, c := range inMatrix() {
 		t.Run(c.name(), func(t *testing.T) {
 			all := points(t, c)
 			var broken, well, failed, resumed atomic.Int64
