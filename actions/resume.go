@@ -159,8 +159,28 @@ func (e *Engine) takeUp(ctx context.Context, ask plan.Request) (*prepared, error
 		p.close()
 		return nil, err
 	}
+	if damage := e.damage(); damage != "" {
+		p.plan.Warnings = append(p.plan.Warnings, plan.Warning{
+			ID: "journal-damaged", Accept: true,
+			Text: "Records of this incident are missing or were changed (" + damage + "): what the earlier run is said to have done may not be what it did. Hold each step against the systems.",
+		})
+	}
 	e.identities(ctx, p.plan, ready.Systems)
 	return p, nil
+}
+
+// damage is what is wrong with the records of the incident.
+func (e *Engine) damage() string {
+	e.mu.Lock()
+	log := e.log
+	e.mu.Unlock()
+	if log == nil {
+		return ""
+	}
+	if c := log.Case(); c != nil {
+		return e.text(c.Damage)
+	}
+	return ""
 }
 
 // again prepares the procedure of an earlier run. Its steps must be those of the

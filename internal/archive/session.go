@@ -182,7 +182,7 @@ func (s *Session) publish(edit func(*incident.Case)) {
 	next := *s.current
 	next.State = s.fold.State()
 	edit(&next)
-	next.Trouble = s.trouble()
+	next.Trouble, next.Damage = s.trouble(), s.damage
 	s.current = &next
 	close(s.changed)
 	s.changed = make(chan struct{})

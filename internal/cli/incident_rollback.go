@@ -66,7 +66,10 @@ func openRun(ctx context.Context, name, run string) (incident.Run, error) {
 	if err != nil {
 		return incident.Run{}, err
 	}
-	state := session.Case().State
+	state, damage := session.Case().State, ""
+	if what := session.Case().Damage; what != "" {
+		damage = "; but its journal is not whole, and may lack one: " + what
+	}
 	_ = session.Close() // it was only read
 	if !state.IsDeclared() {
 		return incident.Run{}, failed(fmt.Errorf("incident %s holds no declaration", session.ID()))
@@ -80,13 +83,13 @@ func openRun(ctx context.Context, name, run string) (incident.Run, error) {
 	if run != "" {
 		i := slices.IndexFunc(open, func(r incident.Run) bool { return r.ID == run })
 		if i < 0 {
-			return incident.Run{}, failed(fmt.Errorf("incident %s has no run %q that is open", session.ID(), run))
+			return incident.Run{}, failed(fmt.Errorf("incident %s has no run %q that is open%s", session.ID(), run, damage))
 		}
 		return open[i], nil
 	}
 	switch len(open) {
 	case 0:
-		return incident.Run{}, failed(fmt.Errorf("incident %s has no run that was interrupted, failed or stopped", session.ID()))
+		return incident.Run{}, failed(fmt.Errorf("incident %s has no run that was interrupted, failed or stopped%s", session.ID(), damage))
 	case 1:
 		return open[0], nil
 	}

@@ -17,6 +17,7 @@ type Case struct {
 	Writing bool   // this console is its writer
 	Writer  string // who writes it when this console does not: operator, host and process; empty when nobody
 	Trouble string // what is wrong with its journal, one line; empty when nothing is
+	Damage  string // of what Trouble tells, that records are missing or were changed; empty when none are
 	Folder  string // where it lies
 	Head    string // number and hash of its last record, "42:3f9a…", for noting elsewhere; empty when there is none
 }
