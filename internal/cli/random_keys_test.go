@@ -17,16 +17,16 @@ import (
 // a paste, the mouse, or what a terminal answers that was never asked.
 func randomBytes(r *rand.Rand, armed bool) string {
 	one := func(all ...string) string { return all[r.IntN(len(all))] }
-	towards := []string{"\r", "\r", "\r", "\x1b[A", "\x1b[B", "\x1b[B", "4", "4", "n", "X", " ", "\x1b[27u", "1", "2", "3", "5", "y", "Y", "r", "g", "/", "?", ":"}
+	towards := []string{"\r", "\r", "\r", "4", "4", "n", "X", " ", "\x1b[27u", "1", "2", "3", "5", "y", "Y", "r", "g", "/", "?", ":"}
 	if !armed {
 		// In an armed console only these move from Cancel to the button.
-		towards = append(towards, "\t", "\x1b[Z", "\x1b[C", "\x1b[D")
+		towards = append(towards, "\t", "\x1b[Z", "\x1b[A", "\x1b[B", "\x1b[B", "\x1b[C", "\x1b[D")
 	}
 	switch n := r.IntN(20); {
 	case n < 12:
 		return one(towards...)
 	case n == 12:
-		return strings.Repeat(one("\r", "y", "4\r", "\r\x1b[B"), 1+r.IntN(30)) // held down, or typed ahead
+		return strings.Repeat(one("\r", "y", "4\r", "\r4"), 1+r.IntN(30)) // held down, or typed ahead
 	case n == 13:
 		return "\x1b[200~" + one("prod/db/postgres", "prod/api/payment\r", "\r\r\r\r", "y\r", "load-balancer\n\n", strings.Repeat("x", 5000)) + "\x1b[201~"
 	case n == 14:
@@ -36,7 +36,7 @@ func randomBytes(r *rand.Rand, armed bool) string {
 	default:
 		for { // any other key; in the end the console is left by the test
 			key := string(rune(1 + r.IntN(126)))
-			if strings.Contains("!q\x03\x04\x1a\x1b\x1c", key) || armed && key == "\t" {
+			if strings.Contains("!q\x03\x04\x1a\x1b\x1c", key) || armed && strings.Contains("\thjkl\x0e\x10", key) {
 				continue
 			}
 			return key
