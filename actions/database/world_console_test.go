@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"warroom/actions"
 	"warroom/internal/clients"
 	"warroom/internal/incident"
 )
