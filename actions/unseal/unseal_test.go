@@ -39,12 +39,7 @@ type world struct {
 
 func newWorld(t *testing.T, seal string) *world {
 	t.Helper()
-	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_CAPATH", "VAULT_AGENT_ADDR"} {
-		if os.Getenv(name) != "" {
-			t.Setenv(name, "")
-		}
-	}
-	w := &world{t: t, log: &memory{}, calls: &recorder{}}
+	w := &world{}
 	var nodes []vaultsim.NodeOptions
 	var servers []*httptest.Server
 	for i := range 3 {
@@ -68,19 +63,37 @@ func newWorld(t *testing.T, seal string) *world {
 	if seal != "" {
 		w.vault.SetAutoSeal(seal)
 	}
+	made := newConsole(t, w.urls, w.vault.RootToken())
+	made.vault = w.vault
+	return made
+}
+
+// newConsole is a console on a cluster of Vault.
+func newConsole(t *testing.T, urls []string, root string) *world {
+	t.Helper()
+	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_CAPATH", "VAULT_AGENT_ADDR"} {
+		if os.Getenv(name) != "" {
+			t.Setenv(name, "")
+		}
+	}
+	w := &world{t: t, log: &memory{}, calls: &recorder{}, urls: urls}
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
-	if err := os.WriteFile(token, []byte(w.vault.RootToken()), 0o600); err != nil {
+	if err := os.WriteFile(token, []byte(root), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	var quoted []string
+	for _, u := range w.urls {
+		quoted = append(quoted, fmt.Sprintf("%q", u))
 	}
 	cfg, err := config.Parse(filepath.Join(dir, "warroom.yaml"), fmt.Appendf(nil, `
 version: 1
 environment: production
 vaults:
-  - { name: main, address: %q, token_file: %q, nodes: [%q, %q, %q] }
+  - { name: main, address: %q, token_file: %q, nodes: [%s] }
 components:
   - { id: vault-primary, name: Vault Primary, plane: state, vault: { cluster: main } }
-`, w.urls[0], token, w.urls[0], w.urls[1], w.urls[2]))
+`, w.urls[0], token, strings.Join(quoted, ", ")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +143,13 @@ func (w *world) start(p *plan.Plan, shares ...string) {
 	for i, s := range shares {
 		inputs[inputID(i)] = estate.NewSecret(s)
 	}
-	if err := w.e.Start(w.t.Context(), plan.Consent{Plan: p.ID, Fingerprint: p.Fingerprint(), Typed: p.Target, Inputs: inputs}); err != nil {
+	var accepted []string
+	for _, one := range p.Warnings {
+		if one.Accept {
+			accepted = append(accepted, one.ID)
+		}
+	}
+	if err := w.e.Start(w.t.Context(), plan.Consent{Plan: p.ID, Fingerprint: p.Fingerprint(), Typed: p.Target, Accepted: accepted, Inputs: inputs}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -149,6 +168,11 @@ func (w *world) wait(p *plan.Plan) plan.Progress {
 // clean checks that no share is in anything that was told or kept.
 func (w *world) clean(told ...any) {
 	w.t.Helper()
+	w.without(w.vault.UnsealKeys(), told...)
+}
+
+func (w *world) without(shares []string, told ...any) {
+	w.t.Helper()
 	text, err := os.ReadFile(w.text)
 	if err != nil {
 		w.t.Fatal(err)
@@ -160,7 +184,7 @@ func (w *world) clean(told ...any) {
 		w.t.Fatal(err)
 	}
 	all := string(text) + string(raw) + fmt.Sprintf("%+v", told)
-	for _, share := range w.vault.UnsealKeys() {
+	for _, share := range shares {
 		if strings.Contains(all, share) {
 			w.t.Error("a key share is in what was told")
 		}
