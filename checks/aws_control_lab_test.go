@@ -89,7 +89,7 @@ func TestLabMotoReadsTheControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &motoWorld{t: t, ctx: t.Context(), endpoint: endpoint, services: services, suffix: suffix}
+	w := &motoWorld{t: t, ctx: changing(t), endpoint: endpoint, services: services, suffix: suffix}
 	reading := func(check string) Result { return read(t, probeOf(t, awsProbes(cfg, set, nil), check)) }
 
 	t.Run("listeners", func(t *testing.T) {
@@ -98,19 +98,19 @@ func TestLabMotoReadsTheControlPlane(t *testing.T) {
 		if len(subnets) < 2 {
 			t.Fatal("moto has no subnets")
 		}
-		balancer := must[*elb.CreateLoadBalancerOutput](t, "create a load balancer")(services.Balancing.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{
+		balancer := must[*elb.CreateLoadBalancerOutput](t, "create a load balancer")(services.Balancing.CreateLoadBalancer(changing(t), &elb.CreateLoadBalancerInput{
 			Name: aws.String("edge-" + suffix), Subnets: []string{subnets[0][1], subnets[1][1]},
 		})).LoadBalancers[0]
 		first, second := w.certificate(0xabc1, "api.company.com"), w.certificate(0xabc2, "shop.company.com")
 		listen := func(protocol elbtypes.ProtocolEnum, port int32, certificates ...elbtypes.Certificate) *string {
-			return must[*elb.CreateListenerOutput](t, "create a listener")(services.Balancing.CreateListener(t.Context(), &elb.CreateListenerInput{
+			return must[*elb.CreateListenerOutput](t, "create a listener")(services.Balancing.CreateListener(changing(t), &elb.CreateListenerInput{
 				LoadBalancerArn: balancer.LoadBalancerArn, Port: aws.Int32(port), Protocol: protocol, Certificates: certificates,
 				DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{StatusCode: aws.String("200")}}},
 			})).Listeners[0].ListenerArn
 		}
 		listen(elbtypes.ProtocolEnumHttp, 80)
 		tls := listen(elbtypes.ProtocolEnumHttps, 443, elbtypes.Certificate{CertificateArn: &first})
-		must[*elb.AddListenerCertificatesOutput](t, "add a certificate")(services.Balancing.AddListenerCertificates(t.Context(), &elb.AddListenerCertificatesInput{
+		must[*elb.AddListenerCertificatesOutput](t, "add a certificate")(services.Balancing.AddListenerCertificates(changing(t), &elb.AddListenerCertificatesInput{
 			ListenerArn: tls, Certificates: []elbtypes.Certificate{{CertificateArn: &second}},
 		}))
 		// moto tells a serial in decimal, AWS as bytes in hex.
@@ -132,7 +132,7 @@ func TestLabMotoReadsTheControlPlane(t *testing.T) {
 	t.Run("trails", func(t *testing.T) {
 		w.raw("PUT", "us-east-1/s3", "/trail-"+suffix, nil)
 		name := "trail-" + suffix
-		must[*cloudtrail.CreateTrailOutput](t, "create a trail")(services.CloudTrail.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{
+		must[*cloudtrail.CreateTrailOutput](t, "create a trail")(services.CloudTrail.CreateTrail(changing(t), &cloudtrail.CreateTrailInput{
 			Name: &name, S3BucketName: &name, IsMultiRegionTrail: aws.Bool(true), EnableLogFileValidation: aws.Bool(true),
 		}))
 		find := func() estate.Trail {
@@ -149,15 +149,15 @@ func TestLabMotoReadsTheControlPlane(t *testing.T) {
 		if one := find(); one.Logging || !one.MultiRegion || !one.Validated || one.Unread != "" {
 			t.Errorf("%+v", one)
 		}
-		must[*cloudtrail.StartLoggingOutput](t, "start logging")(services.CloudTrail.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: &name}))
+		must[*cloudtrail.StartLoggingOutput](t, "start logging")(services.CloudTrail.StartLogging(changing(t), &cloudtrail.StartLoggingInput{Name: &name}))
 		if one := find(); !one.Logging || one.Management != "all" {
 			t.Errorf("%+v", one)
 		}
-		must[*cloudtrail.DeleteTrailOutput](t, "delete the trail")(services.CloudTrail.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: &name}))
+		must[*cloudtrail.DeleteTrailOutput](t, "delete the trail")(services.CloudTrail.DeleteTrail(changing(t), &cloudtrail.DeleteTrailInput{Name: &name}))
 	})
 	t.Run("authorizers", func(t *testing.T) {
 		cfg.Components[3].Gateway.API = "none"
-		api := must[*apigatewayv2.CreateApiOutput](t, "create an API")(services.API.CreateApi(t.Context(), &apigatewayv2.CreateApiInput{Name: &suffix, ProtocolType: apitypes.ProtocolTypeHttp}))
+		api := must[*apigatewayv2.CreateApiOutput](t, "create an API")(services.API.CreateApi(changing(t), &apigatewayv2.CreateApiInput{Name: &suffix, ProtocolType: apitypes.ProtocolTypeHttp}))
 		cfg.Components[3].Gateway.API = aws.ToString(api.ApiId)
 		kindIs(t, reading(estate.CheckAuthorizers).Err, estate.ServerError)
 	})

@@ -149,11 +149,11 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 	w := &motoWorld{t: t, ctx: changing(t), endpoint: endpoint, services: services, suffix: time.Now().UTC().Format("-150405.000000")}
 	w.suffix = strings.ReplaceAll(w.suffix, ".", "-")
 	stuck, plain, function := w.secret("stuck", true), w.secret("plain", false), w.function()
-	key := must[*kms.CreateKeyOutput](t, "create key")(services.KMS.CreateKey(t.Context(), &kms.CreateKeyInput{}))
+	key := must[*kms.CreateKeyOutput](t, "create key")(services.KMS.CreateKey(changing(t), &kms.CreateKeyInput{}))
 	keyID := aws.ToString(key.KeyMetadata.KeyId)
-	must[*kms.EnableKeyRotationOutput](t, "enable rotation")(services.KMS.EnableKeyRotation(t.Context(), &kms.EnableKeyRotationInput{KeyId: &keyID}))
+	must[*kms.EnableKeyRotationOutput](t, "enable rotation")(services.KMS.EnableKeyRotation(changing(t), &kms.EnableKeyRotationInput{KeyId: &keyID}))
 	alias := "alias/prod" + w.suffix
-	must[*kms.CreateAliasOutput](t, "create alias")(services.KMS.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &keyID}))
+	must[*kms.CreateAliasOutput](t, "create alias")(services.KMS.CreateAlias(changing(t), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &keyID}))
 
 	cfg.Components = []config.Component{
 		{ID: "sm", SecretsManager: &config.SecretsManager{Account: "main", Secrets: []config.StoredSecret{{ID: stuck}, {ID: plain}, {ID: "absent" + w.suffix}}}},
@@ -214,7 +214,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 		if got := one(estate.CheckPolicy, ""); got.Data != (estate.FunctionPolicy{}) {
 			t.Errorf("policy before the permission: %+v, %v", got.Data, got.Err)
 		}
-		must[*lambda.AddPermissionOutput](t, "add permission")(services.Lambda.AddPermission(t.Context(), &lambda.AddPermissionInput{
+		must[*lambda.AddPermissionOutput](t, "add permission")(services.Lambda.AddPermission(changing(t), &lambda.AddPermissionInput{
 			FunctionName: &function, StatementId: aws.String("sm"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("secretsmanager.amazonaws.com")}))
 		if got := one(estate.CheckPolicy, ""); got.Data != (estate.FunctionPolicy{SecretsManagerMayInvoke: true}) {
 			t.Errorf("policy after the permission: %+v, %v", got.Data, got.Err)
@@ -222,7 +222,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 		if got := one(estate.CheckConcurrency, ""); got.Data != (estate.FunctionConcurrency{}) {
 			t.Errorf("concurrency: %+v, %v", got.Data, got.Err)
 		}
-		must[*lambda.PutFunctionConcurrencyOutput](t, "block")(services.Lambda.PutFunctionConcurrency(t.Context(), &lambda.PutFunctionConcurrencyInput{
+		must[*lambda.PutFunctionConcurrencyOutput](t, "block")(services.Lambda.PutFunctionConcurrency(changing(t), &lambda.PutFunctionConcurrencyInput{
 			FunctionName: &function, ReservedConcurrentExecutions: aws.Int32(0)}))
 		if got, ok := one(estate.CheckConcurrency, "").Data.(estate.FunctionConcurrency); !ok || got.Reserved == nil || *got.Reserved != 0 {
 			t.Errorf("blocked concurrency: %+v", got)
@@ -241,7 +241,7 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 	t.Run("metrics", func(t *testing.T) {
 		kindIs(t, one(estate.CheckAuthFailures, "").Err, estate.Misconfigure)
 		put := func(namespace, name, dimension, value string, n float64) {
-			must[*cloudwatch.PutMetricDataOutput](t, "put metric")(services.CloudWatch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
+			must[*cloudwatch.PutMetricDataOutput](t, "put metric")(services.CloudWatch.PutMetricData(changing(t), &cloudwatch.PutMetricDataInput{
 				Namespace: &namespace, MetricData: []cwtypes.MetricDatum{{MetricName: &name, Value: &n, Timestamp: aws.Time(time.Now().Add(-time.Minute)),
 					Dimensions: []cwtypes.Dimension{{Name: &dimension, Value: &value}}}}}))
 		}
@@ -262,13 +262,13 @@ func TestLabMotoReadsWhatWasMade(t *testing.T) {
 	})
 	t.Run("logs", func(t *testing.T) {
 		group, stream := "/aws/lambda/"+function, "s"
-		must[*cloudwatchlogs.CreateLogGroupOutput](t, "create group")(services.Logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))
-		must[*cloudwatchlogs.CreateLogStreamOutput](t, "create stream")(services.Logs.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}))
+		must[*cloudwatchlogs.CreateLogGroupOutput](t, "create group")(services.Logs.CreateLogGroup(changing(t), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))
+		must[*cloudwatchlogs.CreateLogStreamOutput](t, "create stream")(services.Logs.CreateLogStream(changing(t), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}))
 		var events []logtypes.InputLogEvent
 		for i, text := range []string{"START", "[ERROR] one", "[ERROR] two CANARY-current-1", "Task timed out after 30.00 seconds", "END", "AccessDenied for kms", "[ERROR] five", "[ERROR] six"} {
 			events = append(events, logtypes.InputLogEvent{Message: aws.String(text), Timestamp: aws.Int64(time.Now().Add(time.Duration(i-60) * time.Second).UnixMilli())})
 		}
-		must[*cloudwatchlogs.PutLogEventsOutput](t, "put events")(services.Logs.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events}))
+		must[*cloudwatchlogs.PutLogEventsOutput](t, "put events")(services.Logs.PutLogEvents(changing(t), &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events}))
 		logs, ok := one(estate.CheckFunctionLogs, "").Data.(estate.FunctionLogs)
 		if !ok {
 			t.Fatal(one(estate.CheckFunctionLogs, "").Err)

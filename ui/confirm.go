@@ -75,8 +75,9 @@ func (m *Model) confirmHears(key string, repeat bool) bool {
 	case d.of != c || d.at.IsZero() || d.look != m.confirmLook():
 		c.last, c.on = now, panes.OnCancel // it is not on the screen yet
 		return false
-	case repeat:
-		c.last = now
+	case repeat: // an enter that follows one that was held down is no second thought
+		c.last, c.on = now, panes.OnCancel
+		c.version++
 		return false
 	case c.awake.Equal(d.at):
 		return true
