@@ -2,6 +2,7 @@ package actions
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,11 @@ import (
 func TestAClockThatIsSetBackLengthensNothing(t *testing.T) {
 	for _, by := range []time.Duration{time.Minute, time.Hour, 48 * time.Hour, 10 * 365 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			var set time.Duration
-			k := newDesk(t, func(o *Options) { o.Clock = func() time.Time { return time.Now().Add(-set) } })
+			var set atomic.Int64 // nanoseconds
+			k := newDesk(t, func(o *Options) { o.Clock = func() time.Time { return time.Now().Add(-time.Duration(set.Load())) } })
 			k.arms()
 			p := k.plans(plan.Forward, "")
-			set = by
+			set.Store(int64(by))
 			time.Sleep(planLife)
 			if err := k.Start(t.Context(), consent(p)); err == nil || !strings.Contains(err.Error(), "expired") && !strings.Contains(err.Error(), "no such plan") {
 				t.Errorf("set back by %s, the plan is still good: %v", by, err)

@@ -15,6 +15,9 @@ import (
 	"warroom/internal/plan"
 )
 
+// fakes guards what fake procedures have done: those of a wave are done at once.
+var fakes sync.Mutex
+
 // fake is one secret with the steps of its plan, each of which notes what is done.
 func fake(name string, done map[string]bool, fails map[string]error, ids ...string) *one {
 	o := &one{name: name, id: name, role: name, held: "lock of " + name, ready: &actions.Prepared{Close: func() {}}}
@@ -27,6 +30,8 @@ func fake(name string, done map[string]bool, fails map[string]error, ids ...stri
 		p.Steps = append(p.Steps, plan.Step{ID: id, Title: id, Where: "aws:main", Change: true, Calls: []string{"do " + id + " to " + name + " as " + p.Facts[factUser]}, Undo: "undo it"})
 		o.ready.Steps = append(o.ready.Steps, actions.Step{
 			Do: func(context.Context, *actions.Run) error {
+				fakes.Lock()
+				defer fakes.Unlock()
 				if err := fails[key]; err != nil {
 					return err
 				}
@@ -37,15 +42,21 @@ func fake(name string, done map[string]bool, fails map[string]error, ids ...stri
 				return nil
 			},
 			Probe: func(context.Context, *actions.Run) (plan.Effect, string, error) {
+				fakes.Lock()
+				defer fakes.Unlock()
 				return effect(done[key]), "looked", nil
 			},
 			Verify: func(context.Context, *actions.Run) (string, error) {
+				fakes.Lock()
+				defer fakes.Unlock()
 				if !done[key] {
 					return "", errors.New(key + " is not done")
 				}
 				return "done", nil
 			},
 			Undo: func(context.Context, *actions.Run) error {
+				fakes.Lock()
+				defer fakes.Unlock()
 				if !done[key] {
 					return errors.New(key + " was not done")
 				}
@@ -53,6 +64,8 @@ func fake(name string, done map[string]bool, fails map[string]error, ids ...stri
 				return nil
 			},
 			VerifyUndo: func(context.Context, *actions.Run) (string, error) {
+				fakes.Lock()
+				defer fakes.Unlock()
 				if done[key] {
 					return "", errors.New(key + " is still done")
 				}
