@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -94,6 +95,9 @@ type stage struct {
 	served chan error
 }
 
+// saying guards what was said on a stage on which several programs run at once.
+var saying sync.Mutex
+
 // setStage opens a world of its own for one attempt.
 func setStage(t *testing.T, c crashCase) *stage {
 	t.Helper()
@@ -158,8 +162,11 @@ func (s *stage) run(broken string, args ...string) (string, int) {
 	}
 	watched := s.watch(cmd.Process.Pid)
 	err = cmd.Wait()
-	s.said.Write(watched())
+	seen := watched()
+	saying.Lock()
+	s.said.Write(seen)
 	s.said.Write(out.Bytes())
+	saying.Unlock()
 	if ctx.Err() != nil {
 		s.t.Errorf("%v did not end within %v:\n%s", args, patience, out.String())
 	}
